@@ -1,6 +1,6 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
+-- `http/companies.lua`, `http/drift.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
 -- `http/undoing.lua`, `http/overview.lua`, `http/why.lua`, `http/panel.lua`, `http/hooks.lua` and `http/openapi.lua` do what
 -- it does.
 
@@ -9,6 +9,7 @@ local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
+local drift = require "leadcat.http.drift"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
 local held = require "leadcat.http.held"
@@ -66,6 +67,8 @@ local ROUTES = {
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/why"] = { page = true, GET = { why.page, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" }, POST = { pages.several } },
+  ["/drift"] = { page = true, GET = { drift.page, "configure" }, POST = { drift.set_right, "configure" } },
+  ["/drift.csv"] = { page = true, GET = { drift.csv, "configure" } },
   ["/history"] = { page = true, GET = { history.page, "view" } },
   ["/history/undo"] = { page = true, GET = { undoing.preview, "undo" }, POST = { undoing.all, "undo" } },
   ["/history.csv"] = { page = true, GET = { history.csv, "view" } },

@@ -20,7 +20,7 @@ local triggers = require "leadcat.rules.triggers"
 
 local leadcat = {}
 
-leadcat._VERSION = "0.1.0"
+leadcat._VERSION = "0.2.0"
 
 if core.version ~= leadcat._VERSION then
   error(("leadcat's Lua files are version %s, its core is %s: install both from one release"):format(

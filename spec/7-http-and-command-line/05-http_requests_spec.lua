@@ -20,6 +20,7 @@ local change, form_save, fill = web.change, web.form_save, web.fill
 local ALLOW = {
   ["/settings"] = "GET, HEAD, POST", ["/confirmations"] = "GET, HEAD, POST", ["/confirmations/{id}"] = "GET, HEAD",
   ["/history"] = "GET, HEAD", ["/history.csv"] = "GET, HEAD", ["/history/revisions/1"] = "GET, HEAD",
+  ["/drift"] = "GET, HEAD, POST", ["/drift.csv"] = "GET, HEAD",
   ["/versions"] = "GET, HEAD", ["/versions/1"] = "GET, HEAD, POST",
   ["/api/propose"] = "POST", ["/api/config"] = "GET, HEAD, PUT", ["/api/fields"] = "GET, HEAD",
   ["/api/events"] = "POST",

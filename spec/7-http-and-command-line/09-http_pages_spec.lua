@@ -725,13 +725,15 @@ describe("the links between the pages", function()
   it("are those that the reader may open, and say where the reader is", function()
     local site = new_site()
     local all = {
-      "/leadcat/confirmations", "/leadcat/history", "/leadcat/why", "/leadcat/settings", "/leadcat/versions",
+      "/leadcat/confirmations", "/leadcat/history", "/leadcat/why", "/leadcat/settings", "/leadcat/drift",
+      "/leadcat/versions",
     }
     for _, path in ipairs(all) do
       local body = is_page(ask(site, "GET", path, { as = "ann" })).body
       assert.same(all, links(body))
       contains(body, ('<a aria-current="page" href="%s">'):format(path))
     end
+    table.remove(all, 4)
     table.remove(all, 4)
     for _, path in ipairs(links(is_page(ask(site, "GET", "/leadcat/history", { as = "bob" })).body)) do
       assert.equal(200, ask(site, "GET", path, { as = "bob" }).status)

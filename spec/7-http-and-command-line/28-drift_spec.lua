@@ -64,7 +64,7 @@ describe("leadcat drift", function()
     local path, export = new_store()
     local output, errors = drift("--path", path, "--opportunities", export, "--csv")
     assert.matches("^company,kind,category,should be,because,sale,at,rule,entry,why\r?\n"
-      .. "Acme,missed,Lead,Customer,sale_won,S%-17,2026%-03%-03 00:00:00,sale_won,,", output)
+      .. "Acme,missed,Lead,Customer,sale_won,S%-17,2026%-03%-03T00:00:00Z,sale_won,,", output)
     assert.matches("leadcat: missed: 1\nleadcat: untouched: 1\n", errors)
   end)
 

@@ -256,7 +256,7 @@ describe("the README's", function()
       assert(engine:save(cfg))
       assert(engine:handle { trigger = "sale_won", company = "Acme" })
     ]]
-    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(14, before, 'print((engine:decide("sale_won", 1)))'))
+    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(15, before, 'print((engine:decide("sale_won", 1)))'))
   end)
 
   it("releases what is held", function()
@@ -271,7 +271,7 @@ describe("the README's", function()
         assert(engine:handle { trigger = "sale_won", company = company })
       end
     ]]
-    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(15, before, "print(#engine:confirmations())"))
+    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(16, before, "print(#engine:confirmations())"))
   end)
 
   it("host takes many at once", function()

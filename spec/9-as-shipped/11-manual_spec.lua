@@ -37,7 +37,7 @@ describe("make doc", function()
 
   it("has all public functions, with an example each", function()
     local page = assert(io.open(folder .. "/api.html")):read "*a"
-    local examples = dofile "doc/examples.lua"
+    local examples = dofile "spec/manual/examples.lua"
     for _, item in ipairs(api.functions()) do
       local id = item.name:lower():gsub("[^%w]+", "-")
       assert.is_truthy(page:find('<h3 id="' .. id .. '">', 1, true), item.name)
@@ -54,7 +54,7 @@ describe("make doc", function()
         listed[page[1]] = true
       end
     end
-    local list = output_of "ls README.md CHANGELOG.md src/*.md doc/*.md doc/start/*.md; find lua -name '*.md'"
+    local list = output_of "ls README.md CHANGELOG.md src/*.md spec/manual/*.md spec/manual/start/*.md; find lua -name '*.md'"
     for name in list:gmatch "[^\n]+" do
       there[#there + 1] = not listed[name] and name or nil
     end
@@ -75,7 +75,7 @@ end)
 
 -- Examples ----------------------------------------------------------------------------------------------------------------
 
--- What an example finds, as doc/examples.lua says it.
+-- What an example finds, as spec/manual/examples.lua says it.
 local function surroundings(engine)
   local config = leadcat.preset "superoffice"
   config.rules = {
@@ -102,7 +102,7 @@ end
 describe("the example of", function()
   after_each(stores.check)
 
-  for name, code in pairs(dofile "doc/examples.lua") do
+  for name, code in pairs(dofile "spec/manual/examples.lua") do
     it(name .. " runs", function()
       local engine = stores.open()
       code = code:gsub("/var/lib/leadcat", stores.path()):gsub("/backup/leadcat", stores.path())
@@ -128,7 +128,7 @@ if not os.getenv "LEADCAT_SLOW" and not rawget(_G, "jit") then
   describe("the page of", function()
     for _, name in ipairs { "recipes", "operations" } do
       it(name .. " is true", function()
-        local page = { name = "doc/" .. name .. ".md", lua = "lua5.4" }
+        local page = { name = "spec/manual/" .. name .. ".md", lua = "lua5.4" }
         local ok, problem = pcall(pages.follow, page)
         pages.leave(page)
         assert(ok, problem)
@@ -139,7 +139,7 @@ if not os.getenv "LEADCAT_SLOW" and not rawget(_G, "jit") then
   describe("the page of getting started with", function()
     for name, module in pairs(MODULES) do
       it(name .. " is true", function()
-        local page = { name = "doc/start/" .. name .. ".md", lua = module }
+        local page = { name = "spec/manual/start/" .. name .. ".md", lua = module }
         local ok, problem = pcall(pages.follow, page)
         pages.leave(page)
         assert(ok, problem)
@@ -152,7 +152,7 @@ if not os.getenv "LEADCAT_SLOW" and not rawget(_G, "jit") then
       local cpath = ("''%s/%s/lua5.3/?.so;'' .. package.cpath"):format(tree, os.getenv "LEADCAT_BUILD" or "build")
       local init = "ALTER DATABASE crm SET pllua.on_common_init = 'package.path = %s package.cpath = %s'"
       databases.psql(database, init:format(path, cpath))
-      local page = { name = "doc/start/postgresql.md", lua = "lua5.4", user = "postgres" }
+      local page = { name = "spec/manual/start/postgresql.md", lua = "lua5.4", user = "postgres" }
       page.environment = ("PGHOST=127.0.0.1 PGPORT=%d PGUSER=leadcat"):format(database.port)
       local ok, problem = pcall(pages.follow, page)
       pages.leave(page)
@@ -171,7 +171,7 @@ describe("the dashboard", function()
     local engine = stores.open()
     local told = assert(engine:metrics())
     engine:close()
-    local text = assert(io.open "doc/grafana.json"):read "*a"
+    local text = assert(io.open "spec/manual/grafana.json"):read "*a"
     local dashboard = assert(require("cjson").decode(text))
     local count = 0
     for _, panel in ipairs(dashboard.panels) do

@@ -19,7 +19,7 @@ const site = Object.fromEntries(readdirSync(process.env.SITE).sort().map((file) 
   [file.replace(/\.html$/, ""), readFileSync(`${process.env.SITE}/${file}`, "utf8")]));
 const names = Object.keys(site);
 const whole = names.filter((name) => name !== "propose");
-const inWords = /^(inbox|history)-(no|sv|da|de|nl)$/; // they look like the English ones
+const inWords = /^(inbox|history|drift)-(no|sv|da|de|nl)$/; // they look like the English ones
 
 // The server ---------------------------------------------------------------------------------------------------------
 

@@ -26,8 +26,10 @@ for pages in pages site reports brake; do
   sh spec/support/with_lua.sh "${LUA:-lua5.4}" $here/$pages.lua "$build/$pages" || fail "no pages"
 done
 
+sh spec/support/with_lua.sh "${LUA:-lua5.4}" spec/support/doc/build.lua "$build/manual" >/dev/null || fail "no manual"
+
 full=$(cd "$build" && pwd)
-export PAGES="$full/pages" SITE="$full/site" REPORTS="$full/reports" BRAKE="$full/brake" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium" BUILD="$full/.."
+export PAGES="$full/pages" SITE="$full/site" REPORTS="$full/reports" MANUAL="$full/manual" BRAKE="$full/brake" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium" BUILD="$full/.."
 node --test --test-reporter=spec --test-reporter-destination=stdout \
   --test-reporter=tap --test-reporter-destination="$log" "$build"/*.test.mjs
 status=$?

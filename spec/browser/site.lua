@@ -2,6 +2,7 @@
 
 local confirmation = require "leadcat.pages.confirmation"
 local difference = require "leadcat.rules.difference"
+local drift = require "leadcat.pages.drift"
 local history = require "leadcat.pages.history"
 local i18n = require "leadcat.words.i18n"
 local inbox = require "leadcat.pages.inbox"
@@ -145,6 +146,52 @@ write_history("history-empty", "en", { may_undo = true, entries = {} })
 write_history("history-none", "no", { may_undo = true, entries = {}, filters = { company = views.HOSTILE.image } })
 write_history("history-partial", "en", { may_undo = true, entries = {}, filters = { actor = "x" }, next = 1,
   searched = false })
+
+-- Drift ----------------------------------------------------------------------------------------------------------------
+
+local words_of_drift = require "leadcat.words.drift"
+
+local function drifted(company, kind, language, fields)
+  local item = {
+    company = company, kind = kind, category = 1, implied = 5, can_be_set = true,
+    because = { trigger = "sale_won", sale = { name = fields and fields.sale or "Cloud migration" }, at = 1796040000 },
+  }
+  item.sentence = words_of_drift.sentence({ strings = strings, language = language }, item, cfg)
+  return item
+end
+
+local function drifted_list(language)
+  return {
+    drifted("Fjord Shipping", "missed", language), drifted(17, "unmade", language),
+    drifted(views.HOSTILE.image, "missed", language, { sale = views.HOSTILE.image }),
+    drifted(("x"):rep(200), "missed", language),
+  }
+end
+
+local function write_drift(name, language, fields)
+  local model = {
+    found = {
+      source = "host", looked_at = 500, items = drifted_list(language), cursor = "host:sx",
+      counts = { missed = 3, unmade = 1, kept = 12, in_step = 480, no_sales = 4 },
+    },
+    cfg = cfg, names = { ["Fjord Shipping"] = "Fjord Shipping AS" }, may_set = true, strings = strings,
+    language = language,
+  }
+  for key, value in pairs(fields or {}) do
+    model[key] = value
+  end
+  write(name, drift.html(model))
+end
+
+for _, language in ipairs(i18n.LANGUAGES) do
+  write_drift("drift-" .. language, language, { kind = "missed", cursor = "host:sa", is_empty = language == "de" })
+end
+write_drift("drift-reader", "en", { may_set = false })
+write_drift("drift-none", "nl", { found = { source = "journal", looked_at = 0, items = {}, counts = {} } })
+write("drift-preview", drift.preview {
+  items = drifted_list "de", counts = { update = 2, confirm = 1, stay = 1 }, cfg = cfg, names = {}, strings = strings,
+  language = "de",
+})
 
 -- Revisions ------------------------------------------------------------------------------------------------------------
 

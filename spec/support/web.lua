@@ -238,6 +238,7 @@ end
 -- What each route is asked with; `id` is a question of Bob's, `entry` a change.
 local REQUESTS = {
   ["POST /settings"] = web.form_save,
+  ["POST /drift"] = function() return { form = { cursor = "" } } end,
   ["POST /versions/1"] = function() return { form = { newest = "1" } } end,
   ["POST /api/propose"] = function(site)
     return { json = { trigger = "sale_registered", company = web.new_company(site) } }

@@ -16,26 +16,13 @@ local protected = require "leadcat.util.protected"
 local set_right = require "leadcat.insight.set_right"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
-local wording = require "leadcat.words.wording"
+local words = require "leadcat.words.drift"
 
 local must = common.must
 
 local PAGE = 500 -- companies
 
 -- What is said of them ----------------------------------------------------------------------------------------------------
-
-local HEADS = { "company", "kind", "category", "should be", "because", "sale", "at", "rule", "entry", "why" }
-
-local function cells_of(item, name)
-  local because = item.because or {}
-  local about = because.trigger == "lead_status_set" and because.contact or because.sale
-  return {
-    event_of.key(item.company), item.kind, item.category and name(item.category) or "",
-    item.implied and name(item.implied) or "", because.trigger or "", wording.called(about) or "",
-    because.at and tables.time(because.at) or "", because.rule or "", item.entry and ("%d"):format(item.entry) or "",
-    item.problem or item.sentence,
-  }
-end
 
 -- As it is printed: what would be handled is for the engine only.
 local function shown(item)
@@ -53,7 +40,7 @@ local NOT_KNOWN = {
 local function report_text(report, name)
   local rows, counts = { { "company", "category", "should be", "kind", "why" } }, { { "kind", "companies" } }
   for _, item in ipairs(report.items) do
-    local cells = cells_of(item, name)
+    local cells = words.cells(item, name)
     rows[#rows + 1] = { cells[1], cells[3], cells[4], cells[2], cells[10] }
   end
   for _, row in ipairs(drift.counted(report.counts)) do
@@ -114,9 +101,9 @@ end
 
 local function write_csv(args, engine, source)
   local name = common.namer(engine)
-  must(io.write(csv.record(HEADS)))
+  must(io.write(csv.record(words.HEADS)))
   local report = walk(args, engine, source, function(_, item)
-    must(io.write(csv.record(cells_of(item, name))))
+    must(io.write(csv.record(words.cells(item, name))))
   end)
   for _, row in ipairs(drift.counted(report.counts)) do
     common.warn("%s: %s", row.kind, tables.number(row.count))

@@ -172,6 +172,9 @@ local OPERATIONS = {
 local PAGES = {
   ["GET /settings"] = "The tab *Lead categorization*, for administrators.",
   ["POST /settings"] = "Saves the settings, or tries them.",
+  ["GET /drift"] = "Companies that stand elsewhere than their sales imply, some at a time.",
+  ["POST /drift"] = "What setting the chosen ones right would do; with `sure=1` does it.",
+  ["GET /drift.csv"] = "The same as CSV.",
   ["GET /versions"] = "All versions of the rules, newest first.",
   ["GET /versions/{id}"] = "What going back to a version would change.",
   ["POST /versions/{id}"] = "Goes back to it.",

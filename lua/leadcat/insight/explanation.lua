@@ -64,7 +64,7 @@ local function look(self, key, event)
     elseif not stored or found.change and found.own then
       break
     end
-    if not (journal.is_note(stored) or stored.former or stored.is_gone) then
+    if not (journal.is_note(stored) or stored.former or stored.is_gone or stored.status == "shadow") then
       note(found, stored, event)
     end
   end
@@ -87,12 +87,15 @@ local function is_before(change, event)
   return change.at < event.at + (event.at % DAY == 0 and DAY or 0)
 end
 
+-- What of an event is still to come: it is decided later, or once somebody releases it.
+local TO_COME = { scheduled = true, held = true, queued = true }
+
 -- The event was handled, and has not changed the company.
 local function of_own(own)
   if own.status == "declined" then
     return told("kept", own)
   end
-  return told(own.status == "scheduled" and "open" or "unmade", own)
+  return told(TO_COME[own.status] and "open" or "unmade", own)
 end
 
 -- Whether a person has chosen where the change led.

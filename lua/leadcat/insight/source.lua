@@ -132,7 +132,7 @@ local in_journal = { name = "journal" }
 -- counts that it was decided by.
 local function counts(stored)
   local was_queued = stored.status == "queued" or stored.status == "carried_out" and not stored.due
-  return not (stored.former or stored.is_gone or stored.carries_out or was_queued)
+  return not (stored.former or stored.is_gone or stored.carries_out or was_queued or stored.status == "shadow")
 end
 
 -- What happened to a company, as the journal has it.

@@ -17,6 +17,7 @@ navigation.PAGES = {
   { path = "/history", word = "history.title", permission = "view" },
   { path = "/why", word = "why.title", permission = "view" },
   { path = "/settings", word = "settings.title", permission = "configure" },
+  { path = "/drift", word = "drift.title", permission = "configure" },
   { path = "/versions", word = "versions.title", permission = "view" },
 }
 

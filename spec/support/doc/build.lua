@@ -22,12 +22,12 @@ end
 
 -- Names -----------------------------------------------------------------------------------------------------------------
 
--- The page of a Markdown file: doc/start/nginx.md is start-nginx.html, lua/leadcat/host/README.md host.html.
+-- The page of a Markdown file: spec/manual/start/nginx.md is start-nginx.html, lua/leadcat/host/README.md host.html.
 local function page_name(path)
   if path == "README.md" then
     return "readme.html"
   end
-  local name = path:gsub("^lua/leadcat/README", "manual"):gsub("^doc/", ""):gsub("^lua/leadcat/", "")
+  local name = path:gsub("^lua/leadcat/README", "manual"):gsub("^spec/manual/", ""):gsub("^lua/leadcat/", "")
     :gsub("/?README%.md$", ""):gsub("%.md$", ""):gsub("/", "-")
   return name:lower() .. ".html"
 end
@@ -100,7 +100,7 @@ local function scrolling(html)
   html = html:gsub("<table>.-</table>", function(markup)
     count = count + 1
     return ('<div class="scroll" tabindex="0" role="region" aria-label="Table %d">%s</div>'):format(count,
-      markup:gsub("<th>", '<th scope="col">'):gsub("<th align", '<th scope="col" align'))
+      markup:gsub("<th></th>", "<td></td>"):gsub("<th>", '<th scope="col">'):gsub("<th align", '<th scope="col" align'))
   end)
   return (html:gsub("<pre>", '<pre tabindex="0">'))
 end
@@ -185,7 +185,7 @@ local function build()
     write(name, html)
   end
   write("manual.css", read "spec/support/doc/manual.css")
-  write("grafana.json", read "doc/grafana.json")
+  write("grafana.json", read "spec/manual/grafana.json")
 end
 
 build()

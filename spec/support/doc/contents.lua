@@ -3,12 +3,12 @@
 
 local contents = {
   { "Getting started", {
-    { "doc/start/README.md" }, { "doc/start/nginx.md" }, { "doc/start/lua.md" }, { "doc/start/haproxy.md" },
-    { "doc/start/apache.md" }, { "doc/start/prosody.md" }, { "doc/start/tarantool.md" }, { "doc/start/postgresql.md" },
+    { "spec/manual/start/README.md" }, { "spec/manual/start/nginx.md" }, { "spec/manual/start/lua.md" }, { "spec/manual/start/haproxy.md" },
+    { "spec/manual/start/apache.md" }, { "spec/manual/start/prosody.md" }, { "spec/manual/start/tarantool.md" }, { "spec/manual/start/postgresql.md" },
   } },
   { "Using leadcat", {
-    { "doc/concepts.md" }, { "lua/leadcat/rules/README.md" }, { "lua/leadcat/insight/README.md" }, { "doc/recipes.md" },
-    { "doc/operations.md" },
+    { "spec/manual/concepts.md" }, { "lua/leadcat/rules/README.md" }, { "lua/leadcat/insight/README.md" }, { "spec/manual/recipes.md" },
+    { "spec/manual/operations.md" },
   } },
   { "Connecting a CRM", {
     { "lua/leadcat/host/README.md" }, { "lua/leadcat/source/README.md" }, { "lua/leadcat/notify/README.md" },

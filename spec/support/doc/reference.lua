@@ -3,7 +3,7 @@
 
 local annotations = require "support.annotations"
 local api = require "support.api"
-local examples = dofile "doc/examples.lua"
+local examples = dofile "spec/manual/examples.lua"
 local h = require "leadcat.render.html"
 
 local reference = {}
@@ -44,7 +44,7 @@ local function type_of(text)
   return h.code { parts }
 end
 
-local function table_of(label, heads, rows)
+local function table_of(label, heads, rows, caption)
   local head, body = {}, {}
   for place, title in ipairs(heads) do
     head[place] = h.th { scope = "col", title }
@@ -57,7 +57,7 @@ local function table_of(label, heads, rows)
     body[place] = h.tr { cells }
   end
   return h.div { class = "scroll", tabindex = "0", role = "region", aria_label = label,
-    h.table { h.thead { h.tr { head } }, h.tbody { body } } }
+    h.table { caption and h.caption { caption } or false, h.thead { h.tr { head } }, h.tbody { body } } }
 end
 
 local function paragraphs(prose)
@@ -86,7 +86,23 @@ local function parameters(item, block)
   for place, param in ipairs(block.params) do
     rows[place] = { h.code { param.name }, type_of(param.type .. (param.optional and "?" or "")), rich(param.text) }
   end
-  return rows[1] and table_of("Parameters of " .. item.name, { "takes", "type", "" }, rows) or nil
+  return rows[1] and table_of("Parameters of " .. item.name, { "takes", "type", "meaning" }, rows) or nil
+end
+
+local fields_of
+
+-- The fields of the parameters that are tables of options.
+local function options(item, block)
+  local tables = {}
+  for _, param in ipairs(block.params) do
+    for _, name in ipairs(param.names) do
+      local class = found.classes[name]
+      if class and class[1].is_exact then
+        tables[#tables + 1] = fields_of(name, param.name, ("Fields of %s of %s"):format(param.name, item.name))
+      end
+    end
+  end
+  return tables
 end
 
 local function results(item, block)
@@ -94,7 +110,7 @@ local function results(item, block)
   for place, result in ipairs(block.returns) do
     rows[place] = { h.code { result.name or tostring(place) }, type_of(result.type), rich(result.text) }
   end
-  return rows[1] and table_of("Results of " .. item.name, { "gives", "type", "" }, rows) or nil
+  return rows[1] and table_of("Results of " .. item.name, { "gives", "type", "meaning" }, rows) or nil
 end
 
 local function example(item)
@@ -106,7 +122,8 @@ local function function_of(item)
   local block = annotations.of(item.fn).block
   return h.section {
     h.h3 { id = reference.anchor(item.name), h.code { signature(item, block) } },
-    paragraphs(block.prose), parameters(item, block) or false, results(item, block) or false, example(item) or false,
+    paragraphs(block.prose), parameters(item, block) or false, options(item, block),
+    results(item, block) or false, example(item) or false,
   }
 end
 
@@ -168,8 +185,14 @@ local function public_types()
   return names
 end
 
-local function fields_of(name)
-  local rows = {}
+function fields_of(name, parameter, label)
+  local rows, parent = {}, found.classes[name][1].parent
+  for _, class in ipairs(parameter and found.classes[parent] or {}) do
+    for _, field in ipairs(class.fields) do
+      local type_name = field.type .. (field.optional and "?" or "")
+      rows[#rows + 1] = { h.code { field.name }, type_of(type_name), rich(field.text) }
+    end
+  end
   for _, class in ipairs(found.classes[name]) do
     for _, field in ipairs(class.fields) do
       rows[#rows + 1] = not field.name:find "^_" and {
@@ -177,7 +200,9 @@ local function fields_of(name)
       } or nil
     end
   end
-  return rows[1] and table_of("Fields of " .. short(name), { "field", "type", "" }, rows) or nil
+  local caption = parameter and { "the fields of ", h.code { parameter } } or nil
+  label = label or "Fields of " .. short(name)
+  return rows[1] and table_of(label, { "field", "type", "meaning" }, rows, caption) or nil
 end
 
 local function type_section(name)

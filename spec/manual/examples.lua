@@ -16,6 +16,9 @@ end]],
 ["engine:apply_pending"] = [[
 local done = assert(engine:apply_pending())
 print(done.finished, done.failed, done.busy)]],
+["engine:assign"] = [[
+local record = assert(engine:assign(question, { to = { id = "bob", name = "Bob" } }, { actor = ann }))
+print(record.state)]],
 ["engine:backfill"] = [[
 local sales = { { trigger = "sale_won", company = "Acme", id = "sale-17-won", at = 1700000000 } }
 local report = assert(engine:backfill(sales, { preview = true }))
@@ -112,6 +115,9 @@ local outcomes = assert(engine:handle_many {
   { id = "1", trigger = "sale_registered", company = "Acme" }, { id = "2", trigger = "sale_won", company = "Acme" },
 })
 print(outcomes[1].status, outcomes[2].status)]],
+["engine:health"] = [[
+local health = assert(engine:health { days = 30 })
+print(health)]],
 ["engine:held"] = [[
 for _, item in ipairs(assert(engine:held { limit = 10 })) do
   print(item.entry, item.company, item.rule)
@@ -149,6 +155,8 @@ local event = { trigger = "sale_registered", company = "Acme", actor = ann }
 local view = engine:propose(event)
 event.choice = view and view.to.id -- what the user has chosen, or false to keep the category
 print(engine:handle(event).status)]],
+["engine:recount"] = [[
+assert(engine:recount())]],
 ["engine:recover"] = [[
 print(assert(engine:recover()).finished)]],
 ["engine:release"] = [[

@@ -1,8 +1,8 @@
 rockspec_format = "3.0"
 package = "leadcat"
-version = "0.1.0-1"
+version = "0.2.0-1"
 source = {
-  url = "https://leadcat.example/leadcat-0.1.0.tar.gz", -- what `make dist` writes here: URL=, or its own archive
+  url = "https://leadcat.example/leadcat-0.2.0.tar.gz", -- what `make dist` writes here: URL=, or its own archive
 }
 description = {
   summary = "Keeps a CRM's company categories right by itself",
