@@ -248,8 +248,8 @@ describe("a rule", function()
     assert.same({ "!rules[1].forward_only wrong_type" }, lines(with { rule { forward_only = "yes" } }))
   end)
 
-  it("keeps what is not supported yet, with a warning", function()
-    assert.same({ "rules[1].shadow unknown_field" }, lines(with { rule { shadow = true } }))
+  it("keeps what it does not know, with a warning", function()
+    assert.same({ "rules[1].owner unknown_field" }, lines(with { rule { owner = "Ann" } }))
   end)
 
   it("may wait for days or hours", function()

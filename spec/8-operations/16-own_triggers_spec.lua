@@ -118,7 +118,8 @@ describe("the own triggers of a store", function()
     local path, other = new_store(), stores.path()
     stores.open({ path = other }):close()
     files.write(other .. "/journal.mdb", files.read(path .. "/journal.mdb"))
-    assert.same({ "journal: an entry's trigger is not known" }, core.check_store(other))
+    assert.same({ "journal: an entry's trigger is not known", "daily: the trigger of a counter is not known" },
+      core.check_store(other))
   end)
 
   it("rebuild a ruleset of an older edition, with its rules of own triggers", function()

@@ -404,7 +404,9 @@ local ENGINE = {
   metrics = { function() end, reads = true, loose = true },
   propose = { function() return asked "acme2" end, reads = true },
   resolve = { function(known) return known.question, { accept = true }, { actor = ANN } end },
-  assign = { function(known) return known.question, { to = { id = "bob", name = "Bob" } }, { actor = ANN } end },
+  assign = { function(known)
+    return known.question, { to = { id = "eve", name = "Eve" } }, { actor = ANN }
+  end, loose = true }, -- the record has the tenant, and when it was given
   confirmation = { function(known) return known.question end, reads = true },
   confirmations = { function() return { state = "open" } end, reads = true },
   count_confirmations = { function() return { state = "open" } end, reads = true },

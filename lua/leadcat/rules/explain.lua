@@ -128,11 +128,11 @@ function explain.decision(explained, cfg, facts, enabled)
     if check.name == "nothing_to_take_back" and decision.reason == "matched" then
       decision.takes_back = true
     elseif check.name == "lead_status_not_matched" then
-      check.expected = check.pass ~= true and enabled.statuses or nil
+      check.expected = enabled.statuses
     elseif check.name == "conditions_not_met" then
       check.rules = rules_tried(cfg, enabled, facts, explained[8], "at_once")
     elseif check.name == "rule_disabled" and check.pass == false and facts.trigger == "lead_status_set" then
-      check.expected = not facts.lead_status and enabled.statuses[1] and enabled.statuses or nil -- all of them wait
+      check.expected = enabled.statuses[1] and enabled.statuses or nil -- all of them wait
     end
   end
   add_waiting(decision, cfg, enabled, facts, explained[9])

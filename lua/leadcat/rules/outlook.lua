@@ -38,6 +38,9 @@ local function explain_trigger(self, about, trigger)
       return nil, message, code
     end
     decisions[i].trigger, decisions[i].lead_status = trigger, status
+    for _, check in ipairs(decisions[i].checks) do
+      check.expected = nil -- all of them, each time
+    end
     platform.give_way()
   end
   return decisions[1] and decisions or { decision }

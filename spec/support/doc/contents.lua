@@ -1,13 +1,16 @@
--- What the manual has, in order: parts with their pages, each a Markdown file of the project. The pages of the API and of types
+
 -- are made of the annotations. Other Markdown files of lua/ come behind the second part.
 
 local contents = {
   { "Getting started", {
-    { "spec/manual/start/README.md" }, { "spec/manual/start/nginx.md" }, { "spec/manual/start/lua.md" }, { "spec/manual/start/haproxy.md" },
-    { "spec/manual/start/apache.md" }, { "spec/manual/start/prosody.md" }, { "spec/manual/start/tarantool.md" }, { "spec/manual/start/postgresql.md" },
+    { "spec/manual/start/README.md" }, { "spec/manual/start/nginx.md" }, { "spec/manual/start/lua.md" },
+    { "spec/manual/start/haproxy.md" },
+    { "spec/manual/start/apache.md" }, { "spec/manual/start/prosody.md" },
+    { "spec/manual/start/tarantool.md" }, { "spec/manual/start/postgresql.md" },
   } },
   { "Using leadcat", {
-    { "spec/manual/concepts.md" }, { "lua/leadcat/rules/README.md" }, { "lua/leadcat/insight/README.md" }, { "spec/manual/recipes.md" },
+    { "spec/manual/concepts.md" }, { "lua/leadcat/rules/README.md" }, { "lua/leadcat/insight/README.md" },
+    { "spec/manual/recipes.md" },
     { "spec/manual/operations.md" },
   } },
   { "Connecting a CRM", {
