@@ -1,9 +1,10 @@
 #!/bin/sh
 # deb_chroot.sh DIRECTORY CHROOT, for `make deb-test`: what lintian says of the packages in DIRECTORY, and whether they can be installed,
-# used and removed in a Debian of nothing else. That is kept in CHROOT, and made by debootstrap, from MIRROR, when it is not there.
+# used and removed in a Debian of nothing else. That is kept in CHROOT, and made by debootstrap, from MIRROR, or from where apt gets
+# its packages, when it is not there.
 set -eu
 debs=$1 chroot=$2
-mirror=${MIRROR:-http://deb.debian.org/debian}
+mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | head -1)}
 
 for command in lintian debootstrap unshare; do
   command -v $command >/dev/null || { echo "skipped: $command is not installed"; exit 0; }
