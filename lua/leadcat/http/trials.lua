@@ -47,15 +47,6 @@ local function days_of(text)
   end
 end
 
--- The rule with this key, or nil.
-local function find_rule(cfg, key)
-  for _, rule in ipairs(cfg.rules) do
-    if config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
-      return rule
-    end
-  end
-end
-
 --- All rules on trial; of one also the cases.
 function trials.page(context)
   local sent, names = request_of.fields(context.request.query), {}
@@ -67,14 +58,14 @@ function trials.page(context)
   local cfg = must(context.engine:config())
   local rules = {}
   for i, row in ipairs(report.rules) do
-    rules[i] = find_rule(cfg, row.rule) or false
+    rules[i] = config.rule_of(cfg, row.rule) or false
   end
   for _, case in ipairs(report.cases or {}) do
     names[case.company] = context.engine:company_name(case.company) or nil
   end
   return response.page(context, 200, trials_page.html, {
     report = report, rules = rules, key = key, names = names, cfg = cfg, all_days = DAYS,
-    made_real = sent.real and find_rule(cfg, sent.real) or nil, stale = sent.stale == "true",
+    made_real = sent.real and config.rule_of(cfg, sent.real) or nil, stale = sent.stale == "true",
     may_save = context.engine:can(context.actor, "configure") == true and not context.engine.readonly,
   })
 end

@@ -1,6 +1,5 @@
 --- What the overview page shows: how companies were moved over time, how the rules fare, and how old open questions are.
 
-local config = require "leadcat.rules.config"
 local daily = require "leadcat.insight.daily"
 local health = require "leadcat.insight.health"
 
@@ -104,26 +103,6 @@ function overview.read(engine, days, language)
     days = days, step = step, bars = bars, totals = totals, categories = by_count(totals), health = fares, ages = ages,
     more = more,
   }
-end
-
---- The part of a rule's key that is its lead status.
----@param key string
----@return integer?
-function overview.lead_status_of(key)
-  local id = key:match "^lead_status_set:(%d+)"
-  return id and tonumber(id) or nil
-end
-
---- The rule of a config with that key.
----@param cfg leadcat.Config
----@param key string
----@return leadcat.Rule?
-function overview.rule_of(cfg, key)
-  for _, rule in ipairs(cfg.rules) do
-    if config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
-      return rule
-    end
-  end
 end
 
 return overview

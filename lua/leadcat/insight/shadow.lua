@@ -357,13 +357,12 @@ function shadow:make_real(rule, options)
   if not cfg then
     return nil, message, code
   end
-  for _, one in ipairs(cfg.rules) do
-    if config.rule_key(one.trigger, one.lead_status, one.id) == rule and one.enabled and one.shadow then
-      one.shadow = nil
-      return self:save(cfg, { actor = options.actor, revision = options.revision or cfg.revision })
-    end
+  local tried = config.rule_of(cfg, rule)
+  if not tried or not tried.enabled or not tried.shadow then
+    return nil, ("no rule '%s' is on trial"):format(rule), "not_found"
   end
-  return nil, ("no rule '%s' is on trial"):format(rule), "not_found"
+  tried.shadow = nil
+  return self:save(cfg, { actor = options.actor, revision = options.revision or cfg.revision })
 end
 
 return shadow

@@ -49,22 +49,10 @@ local function row(model, entry)
     h.td { not model.readonly and h.input { type = "checkbox", id = id, name = ("entry.%d"):format(entry.entry),
       value = "on", aria_label = text(model, "held.choose", { company = company }) } },
     h.td { class = "leadcat-name", h.bdi { company } },
-    h.td { wording.rule(model, entry.trigger, nil, held.rule_of(model.cfg, entry.rule)) },
+    h.td { wording.rule(model, entry.trigger, nil, config.rule_of(model.cfg, entry.rule)) },
     h.td { parts.time(model, entry.at) },
     h.td { would(model, entry) },
   }
-end
-
---- The rule with that key; nothing when there is none any more.
----@param cfg leadcat.Config
----@param key string
----@return leadcat.Rule?
-function held.rule_of(cfg, key)
-  for _, rule in ipairs(cfg.rules) do
-    if config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
-      return rule
-    end
-  end
 end
 
 local function button(model, action, class)

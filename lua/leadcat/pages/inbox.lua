@@ -85,15 +85,6 @@ local function owner(model, i)
   } or words }
 end
 
-local function is_possible(view)
-  for _, option in ipairs(view.options) do
-    if option.proposed then
-      return true
-    end
-  end
-  return false
-end
-
 -- One click answers; the link leads to all that can be answered. A screen reader says the company's name after the text
 -- of each, since the page has many of them.
 local function actions(model, view, id)
@@ -104,7 +95,7 @@ local function actions(model, view, id)
   end
   local action = address(model, "/api/confirmations/" .. view.id)
   return h.form { class = "leadcat-actions", method = "post", action = action, data_leadcat_card = view.id,
-    is_possible(view) and h.button(named("-set", { class = "leadcat-primary", type = "submit",
+    parts.is_possible(view) and h.button(named("-set", { class = "leadcat-primary", type = "submit",
       name = "accept", value = "true", data_leadcat_category = view.to.name,
       text(model, "inbox.set", { category = view.to.name }) })),
     h.button(named("-keep", { type = "submit", name = "decline", value = "true",

@@ -2,9 +2,9 @@
 -- silent, and how old open questions are. It needs no script; each picture is also a table.
 
 local bars = require "leadcat.pages.bars"
+local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local history_filters = require "leadcat.pages.history_filters"
-local overview_of = require "leadcat.insight.overview"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local wording = require "leadcat.words.wording"
@@ -70,8 +70,8 @@ end
 -- Silent rules --------------------------------------------------------------------------------------------------------
 
 local function name_of(model, rule)
-  local status = overview_of.lead_status_of(rule.rule)
-  local known = overview_of.rule_of(model.cfg, rule.rule)
+  local status = config.lead_status_of(rule.rule)
+  local known = config.rule_of(model.cfg, rule.rule)
   local id = rule.rule:match "#(%d+)$"
   return wording.rule(model, rule.trigger, status and wording.name_of(model.cfg.lead_statuses, status, model.language),
     known or id and { id = tonumber(id) } or nil)

@@ -79,15 +79,6 @@ end
 
 -- The question --------------------------------------------------------------------------------------------------------
 
-local function is_possible(view)
-  for _, option in ipairs(view.options) do
-    if option.proposed then
-      return true
-    end
-  end
-  return false
-end
-
 -- The other categories that can be chosen, behind a summary.
 local function choice(model, view, path)
   return h.details { class = "leadcat-choice",
@@ -107,7 +98,8 @@ local function answers(model, view)
   local path = "/api/confirmations/" .. view.id
   return {
     form(model, path,
-      is_possible(view) and h.button { type = "submit", class = "leadcat-primary", name = "accept", value = "true",
+      parts.is_possible(view) and h.button {
+        type = "submit", class = "leadcat-primary", name = "accept", value = "true",
         text(model, "inbox.set", { category = view.to.name }) },
       h.button { type = "submit", name = "decline", value = "true",
         text(model, "inbox.keep", { category = view.from.name }) }),

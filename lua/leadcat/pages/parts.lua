@@ -62,6 +62,18 @@ function parts.category(category)
   return h.span { class = parts.group_class(category.group), h.bdi { category.name } }
 end
 
+--- Whether what a question proposes can still be chosen.
+---@param view leadcat.View
+---@return boolean
+function parts.is_possible(view)
+  for _, option in ipairs(view.options) do
+    if option.proposed then
+      return true
+    end
+  end
+  return false
+end
+
 --- From one category to another.
 ---@param from leadcat.NamedCategory
 ---@param to leadcat.NamedCategory

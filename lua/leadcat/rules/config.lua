@@ -192,6 +192,18 @@ local function number_in(key, pattern)
   return digits and json.integer(tonumber(digits))
 end
 
+--- The rule of a config with this key, if it still has one.
+---@param cfg leadcat.Config
+---@param key string
+---@return leadcat.Rule?
+function config.rule_of(cfg, key)
+  for _, rule in ipairs(cfg.rules) do
+    if config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
+      return rule
+    end
+  end
+end
+
 --- The lead status in a rule's key, if any.
 ---@param key string
 ---@return integer?
