@@ -594,7 +594,7 @@ static void test_random(void) {
     unsigned char *bytes = malloc(size);
     long dense = random() % 4; /* few slots are taken, or many */
     for (size_t i = 0; i < size; i++)
-      bytes[i] = random() % 4 < dense ? (unsigned char)(random() % (random() % 2 != 0 ? 4 : 256)) : 0;
+      bytes[i] = (unsigned char)(random() % 4 < dense ? random() % (random() % 2 != 0 ? 4 : 256) : 0);
     lc_ruleset *ruleset = (void *)bytes;
     ruleset->magic = LC_RULESET_MAGIC;
     ruleset->version = LC_RULESET_VERSION;
