@@ -35,6 +35,6 @@ describe("the store of several machines", function()
   end)
 
   conformance(open, { describe = describe, it = it, before_each = before_each }, {
-    seeds = 2, copies = false,
+    seeds = 2, copies = false, any_order = true,
   })
 end)

@@ -565,8 +565,44 @@ function model:handle(events, results, how)
   return expected
 end
 
---- Gives entries and questions the store's numbers; `list`: all of the store's entries, oldest first.
-function model:bind(list)
+-- The items of `mine` in the order of `list`, as far as they are in it: `is_same` tells which one it is.
+local function in_order_of(list, mine, is_same)
+  local ordered, rest = {}, {}
+  for i, item in ipairs(mine) do
+    rest[i] = item
+  end
+  for _, stored in ipairs(list) do
+    for k, item in ipairs(rest) do
+      if is_same(item, stored) then
+        ordered[#ordered + 1] = table.remove(rest, k)
+        break
+      end
+    end
+  end
+  for _, item in ipairs(rest) do
+    ordered[#ordered + 1] = item
+  end
+  return ordered
+end
+
+-- Whether it is this one: known by its number, or else the next one of its company.
+local function is_entry(entry, stored)
+  if entry.id then
+    return entry.id == stored.entry
+  end
+  return entry.company == stored.company
+end
+
+local function is_change(change, stored)
+  return change[1] == stored.kind and change[2].id == stored.entry.entry
+end
+
+--- Gives entries and questions the store's numbers; `list`: all of the store's entries, oldest first. `any_order`: those of
+-- different companies stand in the order of the store, which is another one where several nodes have written at once.
+function model:bind(list, any_order)
+  if any_order then
+    self.entries = in_order_of(list, self.entries, is_entry)
+  end
   for place, entry in ipairs(self.entries) do
     local stored = list[place] or {}
     entry.id = stored.entry
@@ -574,6 +610,11 @@ function model:bind(list)
       entry.question.id = stored.confirmation
     end
   end
+end
+
+--- The same of what was done; `list`: the store's changes, oldest first, once all entries have numbers.
+function model:bind_changes(list)
+  self.changes = in_order_of(list, self.changes, is_change)
 end
 
 return model
