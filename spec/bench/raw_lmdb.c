@@ -117,7 +117,7 @@ static void commit(lua_State *L, raw *r) {
   if (rc == 0)
     memcpy(&count, value.mv_data, sizeof count);
   count += r->added;
-  const uint64_t newest[] = { r->last, 0 }; /* and when it was written */
+  const uint64_t newest[] = { r->last, 0, 0 }; /* when it was written, and how many counters are counted anew */
   must(L, put(r, META, &last, newest, sizeof newest));
   must(L, put(r, COUNTERS, &counter, &count, sizeof count));
   must(L, mdb_txn_commit(r->txn));
