@@ -17,6 +17,7 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
+  added = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
   daily = { "counted", "more", "company" },
   limits = { "rule", "version", "record" },
   marks = { "tenant", "event_id", "written", "record", "company" },
@@ -190,13 +191,23 @@ local function add_theirs(self, params, found, effects, how)
   return further
 end
 
+local function are_new(entries)
+  for _, item in ipairs(entries) do
+    if item.status >= QUEUED then
+      return false
+    end
+  end
+  return true
+end
+
 -- The statement that writes it, with its parameters, marks that go along, and what else there is to do (`theirs.changes`); nil: a CRM's
 -- category has no name.
 local function compose(self, tenant, found, rows, effects, how)
   local marks = self:take_marks()
   to_columns(self, found, effects)
   local has = {
-    entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
+    added = #effects.entries > 0 and are_new(effects.entries),
+    entries = #effects.entries > 0 and not are_new(effects.entries), questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
     changes = #effects.changes > 0, daily = #effects.daily > 0, marks = #marks > 0, limits = #effects.limits > 0,
     cursor = how.cursor, recalled = found.is_recalled,
   }
@@ -213,7 +224,7 @@ local function compose(self, tenant, found, rows, effects, how)
         or "", cursor.anyhow == true
       params.n = at + 4
     else
-      add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
+      add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part == "added" and "entries" or part])
     end
   end
   return not (how.beside and not further) and statement or nil, params, marks, further
