@@ -75,8 +75,8 @@ local STEPS = {
     .. "ORDER BY tenant, name", { "bytea", "bytea" }, { "", "" },
     function(row) return { name = row[2], record = row[3] } end },
   { "changes", "SELECT c.tenant, c.number - cardinality(c.entry) + o.part, o.entry, o.kind FROM leadcat.change c "
-    .. "CROSS JOIN LATERAL unnest(c.entry, c.kind) WITH ORDINALITY AS o(entry, kind, part) WHERE (c.tenant, c.number) > "
-    .. "($1, $2) AND (c.tenant, c.number - cardinality(c.entry) + o.part) > ($1, $2) AND EXISTS (SELECT 1 FROM "
+    .. "CROSS JOIN LATERAL unnest(c.entry, c.kind) WITH ORDINALITY AS o(entry, kind, part) "
+    .. "WHERE (c.tenant, c.number) > ($1, $2) AND (c.tenant, c.number - cardinality(c.entry) + o.part) > ($1, $2) AND EXISTS (SELECT 1 FROM "
     .. "leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = o.entry) ORDER BY c.tenant, c.number, o.part",
     { "bytea", "int8" }, { "", LEAST }, function(row) return { number = row[2], entry = row[3], kind = row[4] } end },
   { "changes", "SELECT tenant, removed FROM leadcat.sequence WHERE (tenant, removed) > ($1, $2) "
@@ -150,7 +150,8 @@ function read.total(session)
 SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unchanged)
   + (SELECT count(*) FROM leadcat.question) + (SELECT count(*) FROM leadcat.mark)
   + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)
-  + (SELECT coalesce(sum(cardinality(entry)), 0)::int8 FROM leadcat.change) + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
+  + (SELECT coalesce(sum(cardinality(entry)), 0)::int8 FROM leadcat.change)
+  + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
     FROM leadcat.daily UNION ALL SELECT tenant, counted FROM leadcat.daily_new) d)
   + (SELECT count(*) FROM leadcat.delivery)]])[1][1]
 end

@@ -171,9 +171,17 @@ UNION ALL SELECT NULL, NULL, NULL, ]] .. ROW:gsub("%$CLOCK", "$4::int8") .. [[, 
     AND company = ANY (ARRAY(SELECT company FROM i WHERE company NOT IN (SELECT company FROM k)))]],
 }
 
--- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for
+-- New entries. A number that is taken is an error, as is an event's id that is known.
+local NEW = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
+n AS (INSERT INTO leadcat.entry (tenant, entry, company, former, event_id, status, change, at, written, record)
+  SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record
+  FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[], $7::int8[], $8::int8[],
+      $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
+    WHERE company IN (SELECT company FROM k) RETURNING 1)]] }
+
+-- Entries of which some are there already: those come with a status that is 100 more, so that neither can be taken for
 -- the other: where a number is taken, or the entry is gone, it is an error.
-local ENTRIES = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
+local ENTRIES = { NEW[1], [[,
 n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[],
   $7::int8[], $8::int8[],
     $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
@@ -185,14 +193,6 @@ e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, 
     status = excluded.status - 100, change = excluded.change, record = excluded.record
   WHERE excluded.status >= 100 RETURNING status)]],
   "(SELECT count(*) FROM e WHERE status < 100) = (SELECT count(*) FROM n)" }
-
-local ADDED = { ENTRIES[1], [[,
-n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[],
-  $7::int8[], $8::int8[],
-    $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
-  WHERE company IN (SELECT company FROM k)),
-e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, status, change, at, written, record)
-  SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record FROM n RETURNING 1)]] }
 
 local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
 q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)
@@ -250,7 +250,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
   "(SELECT count(*) FROM c) = 1" }
 
 local PARTS = {
-  { "added", ADDED }, { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
+  { "new", NEW }, { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
   { "changes", CHANGES }, { "daily", DAILY }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
 }
 

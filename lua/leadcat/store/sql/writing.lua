@@ -6,7 +6,7 @@ local worlds = require "leadcat.store.sql.worlds"
 
 local writing = {}
 
-local EVENT = "entry_event" -- the constraint that an event's id is new
+local FIRST = { entry_event = true, entry_pkey = true } -- constraints: an event's id is new, and an entry's number
 local QUEUED = 100 -- what the status of an entry is raised by that is there already
 
 local COLUMNS = {
@@ -17,7 +17,6 @@ local COLUMNS = {
   questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
-  added = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
   daily = { "counted", "more", "company" },
   limits = { "rule", "version", "record" },
   marks = { "tenant", "event_id", "written", "record", "company" },
@@ -172,7 +171,7 @@ local function may_try_again(code, problem)
   if not problem or code == "unavailable" then
     return code == "overtaken"
   elseif problem.sqlstate == "23505" then
-    return problem.constraint == EVENT
+    return FIRST[problem.constraint] or false
   end
   return code == "overtaken" or problem.sqlstate == OVERTAKEN and problem.message:find("leadcat: ", 1, true) ~= nil
 end
@@ -191,6 +190,7 @@ local function add_theirs(self, params, found, effects, how)
   return further
 end
 
+-- Whether none of them is there already.
 local function are_new(entries)
   for _, item in ipairs(entries) do
     if item.status >= QUEUED then
@@ -205,10 +205,11 @@ end
 local function compose(self, tenant, found, rows, effects, how)
   local marks = self:take_marks()
   to_columns(self, found, effects)
+  local all_new = are_new(effects.entries)
   local has = {
-    added = #effects.entries > 0 and are_new(effects.entries),
-    entries = #effects.entries > 0 and not are_new(effects.entries), questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-    changes = #effects.changes > 0, daily = #effects.daily > 0, marks = #marks > 0, limits = #effects.limits > 0,
+    new = all_new and #effects.entries > 0, entries = not all_new, questions = #effects.questions > 0,
+    unchanged = #effects.unchanged > 0, changes = #effects.changes > 0, daily = #effects.daily > 0,
+    marks = #marks > 0, limits = #effects.limits > 0,
     cursor = how.cursor, recalled = found.is_recalled,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
@@ -224,7 +225,8 @@ local function compose(self, tenant, found, rows, effects, how)
         or "", cursor.anyhow == true
       params.n = at + 4
     else
-      add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part == "added" and "entries" or part])
+      local rows_of = part == "new" and "entries" or part
+      add_columns(params, COLUMNS[rows_of], part == "marks" and marks or effects[rows_of])
     end
   end
   return not (how.beside and not further) and statement or nil, params, marks, further
