@@ -107,7 +107,7 @@ end
 
 -- What comes of a statement when these bytes come: whether it was done, a text that says it all, and how many were read.
 local function outcome_of(bytes, how)
-  local pool = pg.pool(("postgresql://crm:pencil@127.0.0.1/crm?connect_timeout=%d"):format(CONNECT), { timeout = REPLY })
+  local pool = pg.pool("postgresql://crm:pencil@127.0.0.1/crm?connect_timeout=" .. CONNECT, { timeout = REPLY })
   local seen, text, is_done = { took = 0, read = 0 }, nil, nil
   in_a_world(how.is_begun and BEGUN .. bytes or bytes, how, seen, function()
     local result, message, code, problem = pool:run(ONE, { 7 }, nil, how.further and { { OTHER, {} } } or nil)
