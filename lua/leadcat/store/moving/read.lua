@@ -76,8 +76,9 @@ local STEPS = {
     function(row) return { name = row[2], record = row[3] } end },
   { "changes", "SELECT c.tenant, c.number - cardinality(c.entry) + o.part, o.entry, o.kind FROM leadcat.change c "
     .. "CROSS JOIN LATERAL unnest(c.entry, c.kind) WITH ORDINALITY AS o(entry, kind, part) "
-    .. "WHERE (c.tenant, c.number) > ($1, $2) AND (c.tenant, c.number - cardinality(c.entry) + o.part) > ($1, $2) AND EXISTS (SELECT 1 FROM "
-    .. "leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = o.entry) ORDER BY c.tenant, c.number, o.part",
+    .. "WHERE (c.tenant, c.number) > ($1, $2) AND (c.tenant, c.number - cardinality(c.entry) + o.part) > ($1, $2) "
+    .. "AND EXISTS (SELECT 1 FROM leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = o.entry) "
+    .. "ORDER BY c.tenant, c.number, o.part",
     { "bytea", "int8" }, { "", LEAST }, function(row) return { number = row[2], entry = row[3], kind = row[4] } end },
   { "changes", "SELECT tenant, removed FROM leadcat.sequence WHERE (tenant, removed) > ($1, $2) "
     .. "AND removed > 0 ORDER BY tenant, removed", { "bytea", "int8" }, { "", LEAST },
