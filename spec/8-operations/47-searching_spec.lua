@@ -169,7 +169,8 @@ describe("searching the journal", function()
     end
     for _, row in ipairs {
       { { status = "failed" }, 0 }, { { trigger = "sale_lost" }, 0 }, { { words = "\0017\1" }, 1 },
-      { { words = "bjorn" }, 50 }, { { words = "bjarne" }, 0 }, { { words = "jorn\1" }, 50 }, { { words = "jor\1" }, 0 }, { { name = "49" }, 1 },
+      { { words = "bjorn" }, 50 }, { { words = "bjarne" }, 0 },
+      { { words = "jorn\1" }, 50 }, { { words = "jor\1" }, 0 }, { { name = "49" }, 1 },
       { { revision = 2 }, 0 }, { { before = 0 }, 0 }, { { since = 9e9 }, 0 },
       { { words = "no", asked = true }, 50 },
     } do

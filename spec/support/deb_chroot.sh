@@ -6,7 +6,7 @@ set -eu
 debs=$1 chroot=$2
 mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | head -1)}
 
-for command in lintian debootstrap unshare; do
+for command in lintian debootstrap unshare nsenter; do
   command -v $command >/dev/null || { echo "skipped: $command is not installed"; exit 0; }
 done
 lintian --fail-on error "$debs"/*.changes
@@ -34,7 +34,8 @@ listing() {
     -o -path '/etc/*-' -o -path '/debs*' -o -print | sort"
 }
 
-within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 >/dev/null"
+within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 lua-socket \
+  systemd dbus >/dev/null"
 rm -rf "$chroot/debs"
 mkdir "$chroot/debs"
 cp "$debs"/*.deb "$chroot/debs"
@@ -59,6 +60,8 @@ apt-get purge -y -qq leadcat lua-leadcat >/dev/null
 test -e /var/lib/leadcat/config.mdb # it is not the package that owns what is in there
 rm -r /var/lib/leadcat
 apt-get install -y -qq --no-install-recommends /debs/*.deb >/dev/null
+' && sh "${0%/*}/deb_units.sh" "$chroot" && within '
+rm -r /var/lib/leadcat
 apt-get purge -y -qq leadcat lua-leadcat >/dev/null
 ! getent passwd leadcat
 ' || { rm -f "$chroot/complete"; exit 1; }
