@@ -34,8 +34,7 @@ listing() {
     -o -path '/etc/*-' -o -path '/debs*' -o -print | sort"
 }
 
-within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 lua-socket \
-  systemd dbus >/dev/null"
+within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 lua-socket >/dev/null"
 rm -rf "$chroot/debs"
 mkdir "$chroot/debs"
 cp "$debs"/*.deb "$chroot/debs"
@@ -60,10 +59,16 @@ apt-get purge -y -qq leadcat lua-leadcat >/dev/null
 test -e /var/lib/leadcat/config.mdb # it is not the package that owns what is in there
 rm -r /var/lib/leadcat
 apt-get install -y -qq --no-install-recommends /debs/*.deb >/dev/null
-' && sh "${0%/*}/deb_units.sh" "$chroot" && within '
-rm -r /var/lib/leadcat
 apt-get purge -y -qq leadcat lua-leadcat >/dev/null
 ! getent passwd leadcat
 ' || { rm -f "$chroot/complete"; exit 1; }
 listing | diff "$chroot.before" - || { rm -f "$chroot/complete"; exit 1; }
 echo "installed, used, and removed without a trace"
+
+# What a booted systemd leaves behind goes with the copy.
+rm -rf "$chroot.booted"
+cp -ax "$chroot" "$chroot.booted"
+chroot="$chroot.booted"
+within "apt-get install -y -qq --no-install-recommends /debs/*.deb systemd dbus >/dev/null"
+sh "${0%/*}/deb_units.sh" "$chroot"
+rm -rf "$chroot"
