@@ -393,8 +393,8 @@ end
 ---@field limit? integer 1 to 1,000; default 100
 ---@field after? integer an entry, to go on behind it
 
---- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
---- `limit`, or none, and yet not be the last.
+--- The journal, newest first. `company`, `run` and the status `waiting` have an index: with other filters a page may have
+--- fewer entries than `limit`, or none, and yet not be the last.
 ---@param query? leadcat.HistoryQuery
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message); code `unavailable`, `io`, `corrupt`: the store cannot be read

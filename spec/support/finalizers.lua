@@ -257,6 +257,9 @@ local STORE = {
   end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
+  search = { function()
+    return nil, { words = ("a"):rep(20), name = ("m"):rep(20), trigger = "sale_won", most = 99, limit = 9 }
+  end, reads = true },
   changes = { function() return 0, 9 end, reads = true },
   daily = { function() return 0, "", 9 end, reads = true },
   recount = { function() end },

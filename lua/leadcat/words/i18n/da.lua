@@ -170,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det, der var planlagt for {company}, er aflyst.",
   ["history.csv"] = "Hent som CSV",
   ["history.csv_hint"] = "Op til 10.000 poster. Filtrer på dato for at få ældre.",
-  ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
+  ["history.searched_to"] = "Gennemsøgt tilbage til {time}.",
   ["history.go_on"] = "Søg længere tilbage",
   ["history.empty_filtered"] = "Ingen poster passer til filtrene.",
   ["history.waiting"] = "Venter på svar",

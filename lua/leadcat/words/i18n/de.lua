@@ -171,7 +171,7 @@ return {
   ["history.cancel_done"] = "Was für {company} vorgemerkt war, ist abgesagt.",
   ["history.csv"] = "Als CSV herunterladen",
   ["history.csv_hint"] = "Bis zu 10.000 Einträge. Wählen Sie für ältere einen Zeitraum.",
-  ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
+  ["history.searched_to"] = "Durchsucht zurück bis {time}.",
   ["history.go_on"] = "Ältere Einträge durchsuchen",
   ["history.empty_filtered"] = "Keine Einträge entsprechen diesen Filtern.",
   ["history.waiting"] = "Wartet auf Antwort",

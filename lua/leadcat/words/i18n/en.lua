@@ -170,7 +170,7 @@ return {
   ["history.cancel_done"] = "What was scheduled for {company} is cancelled.",
   ["history.csv"] = "Download as CSV",
   ["history.csv_hint"] = "Up to 10,000 entries. To get older ones, filter by date.",
-  ["history.partial"] = "Only part of the history has been searched so far.",
+  ["history.searched_to"] = "Searched back to {time}.",
   ["history.go_on"] = "Search further back",
   ["history.empty_filtered"] = "No entries match these filters.",
   ["history.waiting"] = "Waiting for an answer",

@@ -171,7 +171,7 @@ return {
   ["history.cancel_done"] = "Wat voor {company} was gepland, is geannuleerd.",
   ["history.csv"] = "Downloaden als CSV",
   ["history.csv_hint"] = "Maximaal 10.000 wijzigingen. Filter op datum voor oudere.",
-  ["history.partial"] = "Tot nu toe is slechts een deel van de geschiedenis doorzocht.",
+  ["history.searched_to"] = "Teruggezocht tot {time}.",
   ["history.go_on"] = "Verder terug zoeken",
   ["history.empty_filtered"] = "Geen resultaten voor deze filters.",
   ["history.waiting"] = "Wacht op antwoord",

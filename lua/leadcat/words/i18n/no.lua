@@ -170,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det som var planlagt for {company}, er avlyst.",
   ["history.csv"] = "Last ned som CSV",
   ["history.csv_hint"] = "Inntil 10 000 oppføringer. Filtrer på dato for å få eldre.",
-  ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
+  ["history.searched_to"] = "Søkt tilbake til {time}.",
   ["history.go_on"] = "Søk lenger tilbake",
   ["history.empty_filtered"] = "Ingen oppføringer passer til filtrene.",
   ["history.waiting"] = "Venter på svar",

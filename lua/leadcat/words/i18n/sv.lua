@@ -170,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det som var planerat för {company} är inställt.",
   ["history.csv"] = "Ladda ner som CSV",
   ["history.csv_hint"] = "Upp till 10 000 poster. Filtrera på datum för att få äldre.",
-  ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
+  ["history.searched_to"] = "Genomsökt tillbaka till {time}.",
   ["history.go_on"] = "Sök längre tillbaka",
   ["history.empty_filtered"] = "Inga poster matchar filtren.",
   ["history.waiting"] = "Väntar på svar",
