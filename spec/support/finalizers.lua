@@ -388,6 +388,7 @@ local ENGINE = {
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
+  calendar = { function() return { source = events(), preview = true } end, reads = true },
   drift = { function()
     return { source = events(), kinds = { "missed", "in_step", "unknown_category" } }
   end, reads = true },

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "En försäljning har öppnats igen.",
   ["confirmation.sale_deleted"] = "Försäljningen {sale} har tagits bort.",
   ["confirmation.sale_deleted_unnamed"] = "En försäljning har tagits bort.",
+  ["confirmation.no_sale_for"] = "Det har inte skett någon försäljning på {number} dagar.",
+  ["confirmation.no_sale_for_unnamed"] = "Det har inte skett någon försäljning på ett tag.",
   ["confirmation.proposal"] = "Vill du ändra kategorin för {company} från {from} till {to}?",
   ["confirmation.takes_back"] = "Detta tar tillbaka det som försäljningen ändrade.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus angiven",
   ["history.sale_reopened"] = "Försäljning öppnad igen",
   ["history.sale_deleted"] = "Försäljning borttagen",
+  ["history.no_sale_for"] = "Ingen försäljning på ett tag",
   ["history.taken_back"] = "Det som försäljningen hade ändrat togs tillbaka.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -321,6 +324,7 @@ return {
   ["settings.lead_status_set"] = "Uppdatera kategori när en lead-status ställs in på",
   ["settings.sale_reopened"] = "Uppdatera kategori när en försäljning öppnas igen",
   ["settings.sale_deleted"] = "Uppdatera kategori när en försäljning tas bort",
+  ["settings.no_sale_for"] = "Uppdatera kategori när ett företag inte har haft någon försäljning på ett tag",
   ["settings.takes_back"] =
     "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
       .. "ändrat den sedan dess.",
@@ -456,6 +460,11 @@ return {
   ["settings.first_rule"] = "Kategorin som den här regeln sätter väljs ovan. Den första regeln som gäller avgör.",
   ["settings.after_number"] = "Avgör senare, efter",
   ["settings.after_unit"] = "Enhet",
+  ["settings.days"] = "Dagar utan försäljning",
+  ["settings.days_told"] = "Efter {number} dagar utan försäljning.",
+  ["settings.days_hint"] =
+    "Företagen gås igenom en gång om dagen. "
+    .. "För varje företag gäller regeln en gång, och igen först efter en ny försäljning.",
   ["settings.limit_changes"] = "Stanna efter så många ändringar",
   ["settings.limit_hours"] = "på så många timmar",
   ["settings.unit_days"] = "dagar",
@@ -476,6 +485,7 @@ return {
     "Bara kategorier i gruppen Potentiell kund kan ha leadstatus.",
   ["settings.problem.unknown_trigger"] = "Denna händelse är inte känd här, så regeln gör aldrig något.",
   ["settings.problem.category_required"] = "Välj en kategori.",
+  ["settings.problem.days_required"] = "Ange antalet dagar.",
   ["settings.problem.category_unknown"] = "Denna kategori finns inte längre. Välj en annan.",
   ["settings.problem.category_deleted"] = "Kategorin har tagits bort. Välj en annan.",
   ["settings.problem.lead_status_required"] = "Välj en leadstatus.",
@@ -582,6 +592,7 @@ return {
   ["difference.rule_takes_back_not"] = "”{rule}” tar inte längre tillbaka det som försäljningen ändrade.",
   ["difference.rule_after"] = "”{rule}” avgör nu {time} efter händelsen.",
   ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
+  ["difference.rule_days"] = "”{rule}” gäller nu efter {number} dagar utan försäljning.",
   ["difference.rule_shadow"] = "”{rule}” är nu bara på prov.",
   ["difference.rule_shadow_not"] = "”{rule}” är inte längre på prov.",
   ["difference.rule_limit"] = "”{rule}” stannar nu vid {changes} ändringar på {time}.",
@@ -612,6 +623,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorin",
   ["condition.category_rank"] = "kategorins rang",
+  ["condition.no_sale_days"] = "antalet dagar utan försäljning",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nej",
   ["condition.quoted"] = "”{value}”",
