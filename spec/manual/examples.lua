@@ -25,6 +25,9 @@ local report = assert(engine:backfill(sales, { preview = true }))
 print(report.events, report.companies)]],
 ["engine:backup"] = [[
 assert(engine:backup("/backup/leadcat", { compact = true }))]],
+["engine:calendar"] = [[
+local page = assert(engine:calendar { preview = true }) -- of rules for no_sale_for; without `preview` it is done
+print(page.looked_at, page.counts.silent, page.counts.unknown)]],
 ["engine:can"] = [[
 local allowed, why = engine:can({ id = "bob" }, "configure")
 print(allowed, why) -- false: only administrators may, where the host has no `can`]],

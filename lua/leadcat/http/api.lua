@@ -221,7 +221,8 @@ end
 ---@return leadcat.http.Page
 function api.entries(context, query, limit)
   return pager.read {
-    query = query, limit = limit, read = function(asked) return must(context.engine:history(asked)) end,
+    query = query, limit = limit, tries = query.company_name and 1 or nil, -- for each the host is asked for names
+    read = function(asked) return must(context.engine:history(asked)) end,
     visible = function(entry) return api.is_visible(context, entry) end,
     cursor = function(entry) return entry.entry end,
   }

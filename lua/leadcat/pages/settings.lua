@@ -77,6 +77,7 @@ end
 local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
+  days_required = true,
   lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true,
   duplicate_name = true, duplicate_external = true, wrong_type = true, out_of_range = true, rule_never_fires = true,
   category_dead_end = true,

@@ -8,6 +8,7 @@ local fetch = require "leadcat.events.fetch"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local no_sale = require "leadcat.rules.no_sale"
 local options_of = require "leadcat.util.options"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
@@ -79,7 +80,7 @@ local function rules_tried(cfg, enabled, facts, found, kind)
       break
     end
     local when = json.array {}
-    for _, group in ipairs(rule.when or {}) do
+    for _, group in ipairs(no_sale.when(rule)) do
       local all = json.array {}
       for _, condition in ipairs(group) do
         place = place + 1
