@@ -195,6 +195,10 @@ print(engine:set_right(page.items, { actor = ann, preview = true }))]],
 ["engine:shadow"] = [[
 local report, message = engine:shadow { days = 7 }
 print(report or message)]],
+["engine:suggest"] = [[
+for _, found in ipairs(assert(engine:suggest { days = 90 }).suggestions) do
+  print(found.rule, found.sentence)
+end]],
 ["engine:simulate"] = [[
 local config = engine:config()
 config.rules[1].set_category = 6

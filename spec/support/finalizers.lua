@@ -439,6 +439,7 @@ local ENGINE = {
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
   shadow = { function() return { days = 3 } end, reads = true },
+  suggest = { function() return { days = 3 } end, reads = true },
   held = { function() return { limit = 9 } end, reads = true },
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },

@@ -402,6 +402,13 @@ local function focus(verb, key, lists)
   return list and "add_" .. kind or nil
 end
 
+--- What the page needs of a config in which only one rule is new.
+---@param rule leadcat.Rule
+---@return leadcat.SettingsEdit
+function settings_form.edit_of(rule)
+  return { added = { category = {}, lead_status = {} }, new_rules = { [rule] = true } }
+end
+
 -- The triggers that have a card, each once.
 local function all_triggers(stored, own)
   return triggers.all(triggers.together(own or {}, triggers.used(stored)))

@@ -162,6 +162,16 @@ local function names_of_fields(self, language)
   return names
 end
 
+--- The words of an engine's sentences, with what the host calls its fields.
+---@param self leadcat.Engine
+---@param first? string a language tag; where it is not known
+---@param second? string this one; then the engine's
+---@return leadcat.Words
+function explain.words(self, first, second)
+  local language = self.strings:language(first, second, self.language)
+  return { strings = self.strings, language = language, known_fields = names_of_fields(self, language) }
+end
+
 --- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
 function explain.facts_of(self, event, language)
   local category
@@ -172,10 +182,9 @@ function explain.facts_of(self, event, language)
   if code then
     return nil, message, code
   end
-  language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
     event = event, category = category, licensed = licensed, company = name_of(self, event.company),
-    words = { strings = self.strings, language = language, known_fields = names_of_fields(self, language) },
+    words = explain.words(self, language, event.actor and event.actor.language),
   }
 end
 

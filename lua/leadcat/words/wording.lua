@@ -224,6 +224,17 @@ function wording.rule(words, trigger, lead_status, rule)
   return own and label .. " \226\128\186 " .. own or label -- U+203A
 end
 
+--- The same of the rule with this key, also when there is none any more.
+---@param words leadcat.Words
+---@param cfg leadcat.Config
+---@param key string
+---@return string
+function wording.rule_of_key(words, cfg, key)
+  local status, id = config.lead_status_of(key), config.rule_id_of(key)
+  return wording.rule(words, key:match "^[^:#]+", status and wording.name_of(cfg.lead_statuses, status, words.language),
+    config.rule_of(cfg, key) or id and { id = id } or nil)
+end
+
 -- That there was no sale, and for how many days, where it is known and more than one.
 local function no_sale_for(words, record)
   local days = type(record.facts) == "table" and wording.line(record.facts[no_sale.FIELD])

@@ -220,6 +220,31 @@ return {
   ["held.stopped"] = "En regel har nået sin grænse: {count} ændringer holdes tilbage.",
   ["held.stopped_more"] = "En regel har nået sin grænse: mere end {count} ændringer holdes tilbage.",
   ["held.look"] = "Se på dem",
+  ["suggest.found"] = "I {share} af {cases} tilfælde, hvor {conditions}, blev {category} valgt i stedet for "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "I andre tilfælde blev den valgt i {share} af {cases}.",
+  ["suggest.effect"] = "Med en regel, der foreslår {category} der, ville brugerne have skullet rette {after} "
+    .. "forslag i stedet for {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Hvad svarene viser",
+  ["suggest.hint"] = "Hvor brugerne ofte vælger en anden kategori end den foreslåede, og en betingelse "
+    .. "adskiller disse tilfælde fra de andre, kan en regel foreslå den med det samme.",
+  ["suggest.none"] = "Svarene fra de seneste {days} dage tyder ikke på nogen ny regel.",
+  ["suggest.limits"] = "En regel foreslås kun, hvor betingelserne gjaldt i mindst {cases} tilfælde, den anden "
+    .. "kategori blev valgt i mindst {share} af disse og mindst {margin} procentpoint oftere end "
+    .. "ellers, og tilfældigheder alene ville føre til et forslag i højst {doubt} af sådanne "
+    .. "søgninger.",
+  ["suggest.not_whole"] = "Der er flere svar, end der undersøges: Disse er de nyeste.",
+  ["suggest.rules"] = "Regler, der spørger",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Anden kategori valgt",
+  ["suggest.add"] = "Tilføj denne regel …",
+  ["suggest.add_hint"] = "Indstillingerne åbnes med reglen. Intet gemmes, før du gemmer.",
+  ["suggest.added"] = "Den foreslåede regel er tilføjet, men ikke gemt endnu. Se på den, og gem derefter.",
+  ["suggest.not_added"] = "Den foreslåede regel passer ikke længere til de regler, der er i brug. Se på forslagene "
+    .. "igen.",
+  ["suggest.details"] = "Afprøvede betingelser: {tried}. Af disse tilfælde blev {held_out} holdt uden for "
+    .. "søgningen for at kontrollere den; {share} af dem stemmer.",
   ["trials.title"] = "Regler på prøve",
   ["trials.hint"] =
     "Regler på prøve ændrer intet. Her er, hvad de ville have gjort, ved siden af hvad brugere og andre "

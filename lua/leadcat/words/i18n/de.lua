@@ -222,6 +222,32 @@ return {
   ["held.stopped"] = "Eine Regel ist an ihrer Grenze: {count} Änderungen sind zurückgehalten.",
   ["held.stopped_more"] = "Eine Regel ist an ihrer Grenze: mehr als {count} Änderungen sind zurückgehalten.",
   ["held.look"] = "Ansehen",
+  ["suggest.found"] = "In {share} von {cases} Fällen, in denen gilt: {conditions}, wurde {category} statt "
+    .. "{proposed} gewählt.",
+  ["suggest.elsewhere"] = "In anderen Fällen wurde sie in {share} von {cases} gewählt.",
+  ["suggest.effect"] = "Mit einer Regel, die dort {category} vorschlägt, hätten Benutzer {after} statt {before} "
+    .. "Vorschläge korrigieren müssen.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Was die Antworten zeigen",
+  ["suggest.hint"] = "Wo Benutzer oft eine andere Kategorie als die vorgeschlagene wählen und eine Bedingung "
+    .. "diese Fälle von den anderen unterscheidet, kann eine Regel sie gleich vorschlagen.",
+  ["suggest.none"] = "Die Antworten der letzten {days} Tage legen keine neue Regel nahe.",
+  ["suggest.limits"] = "Eine Regel wird nur vorgeschlagen, wo ihre Bedingungen in mindestens {cases} Fällen "
+    .. "galten, die andere Kategorie in mindestens {share} davon und mindestens {margin} "
+    .. "Prozentpunkte häufiger als sonst gewählt wurde und der Zufall allein in höchstens "
+    .. "{doubt} solcher Suchen zu einem Vorschlag führen würde.",
+  ["suggest.not_whole"] = "Es gibt mehr Antworten, als untersucht werden: Dies sind die neuesten.",
+  ["suggest.rules"] = "Regeln, die fragen",
+  ["suggest.answers"] = "Antworten",
+  ["suggest.corrected"] = "Andere Kategorie gewählt",
+  ["suggest.add"] = "Diese Regel hinzufügen …",
+  ["suggest.add_hint"] = "Die Einstellungen öffnen sich mit der Regel. Nichts wird gespeichert, bevor Sie speichern.",
+  ["suggest.added"] = "Die vorgeschlagene Regel wurde hinzugefügt, aber noch nicht gespeichert. Prüfen Sie sie, "
+    .. "und speichern Sie dann.",
+  ["suggest.not_added"] = "Die vorgeschlagene Regel passt nicht mehr zu den Regeln, die in Gebrauch sind. Sehen Sie "
+    .. "sich die Vorschläge noch einmal an.",
+  ["suggest.details"] = "Geprüfte Bedingungen: {tried}. Von diesen Fällen wurden {held_out} zur Kontrolle aus der "
+    .. "Suche herausgehalten; {share} davon stimmen überein.",
   ["trials.title"] = "Regeln auf Probe",
   ["trials.hint"] =
     "Regeln auf Probe ändern nichts. Hier steht, was sie getan hätten, neben dem, was Benutzer und "

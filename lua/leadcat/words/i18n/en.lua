@@ -220,6 +220,29 @@ return {
   ["held.stopped"] = "A rule is at its limit: {count} changes are held back.",
   ["held.stopped_more"] = "A rule is at its limit: more than {count} changes are held back.",
   ["held.look"] = "Look at them",
+  ["suggest.found"] = "In {share} of {cases} cases where {conditions}, {category} was chosen instead of {proposed}.",
+  ["suggest.elsewhere"] = "In other cases it was chosen in {share} of {cases}.",
+  ["suggest.effect"] = "With a rule that proposes {category} there, users would have had to correct {after} "
+    .. "proposals instead of {before}.",
+  ["suggest.percent"] = "{number}%",
+  ["suggest.title"] = "What the answers teach",
+  ["suggest.hint"] = "Where users often choose another category than the proposed one, and a condition tells "
+    .. "these cases from the others, a rule can propose it at once.",
+  ["suggest.none"] = "The answers of the last {days} days suggest no new rule.",
+  ["suggest.limits"] = "A rule is suggested only where its conditions held in at least {cases} cases, the other "
+    .. "category was chosen in at least {share} of these and at least {margin} percentage points "
+    .. "more often than elsewhere, and chance alone would lead to a suggestion in at most "
+    .. "{doubt} of such searches.",
+  ["suggest.not_whole"] = "There are more answers than are looked at: these are the newest.",
+  ["suggest.rules"] = "Rules that ask",
+  ["suggest.answers"] = "Answers",
+  ["suggest.corrected"] = "Another category chosen",
+  ["suggest.add"] = "Add this rule …",
+  ["suggest.add_hint"] = "The settings open with the rule in them. Nothing is saved until you save it.",
+  ["suggest.added"] = "The suggested rule has been added, and is not saved yet. Look at it, then save.",
+  ["suggest.not_added"] = "The suggested rule no longer fits the rules in use. Look at the suggestions again.",
+  ["suggest.details"] = "Conditions tried: {tried}. Of these cases, {held_out} were kept out of the search to "
+    .. "check it; {share} of them agree.",
   ["trials.title"] = "Rules on trial",
   ["trials.hint"] =
     "Rules on trial change nothing. Here is what they would have done, beside what users and other rules "

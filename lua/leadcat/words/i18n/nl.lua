@@ -222,6 +222,31 @@ return {
   ["held.stopped"] = "Een regel zit aan zijn grens: {count} wijzigingen worden tegengehouden.",
   ["held.stopped_more"] = "Een regel zit aan zijn grens: meer dan {count} wijzigingen worden tegengehouden.",
   ["held.look"] = "Bekijken",
+  ["suggest.found"] = "In {share} van {cases} gevallen waarin {conditions}, is {category} gekozen in plaats van "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "In andere gevallen is die gekozen in {share} van {cases}.",
+  ["suggest.effect"] = "Met een regel die daar {category} voorstelt, hadden gebruikers {after} voorstellen "
+    .. "moeten corrigeren in plaats van {before}.",
+  ["suggest.percent"] = "{number}%",
+  ["suggest.title"] = "Wat de antwoorden leren",
+  ["suggest.hint"] = "Waar gebruikers vaak een andere categorie kiezen dan de voorgestelde, en een voorwaarde "
+    .. "deze gevallen van de andere onderscheidt, kan een regel die meteen voorstellen.",
+  ["suggest.none"] = "De antwoorden van de laatste {days} dagen wijzen niet op een nieuwe regel.",
+  ["suggest.limits"] = "Een regel wordt alleen voorgesteld waar de voorwaarden in minstens {cases} gevallen "
+    .. "golden, de andere categorie in minstens {share} daarvan en minstens {margin} "
+    .. "procentpunten vaker dan elders is gekozen, en toeval alleen in hoogstens {doubt} van "
+    .. "zulke zoekopdrachten tot een voorstel zou leiden.",
+  ["suggest.not_whole"] = "Er zijn meer antwoorden dan er worden bekeken: dit zijn de nieuwste.",
+  ["suggest.rules"] = "Regels die vragen",
+  ["suggest.answers"] = "Antwoorden",
+  ["suggest.corrected"] = "Andere categorie gekozen",
+  ["suggest.add"] = "Deze regel toevoegen …",
+  ["suggest.add_hint"] = "De instellingen openen met de regel. Er wordt niets opgeslagen voordat u opslaat.",
+  ["suggest.added"] = "De voorgestelde regel is toegevoegd, maar nog niet opgeslagen. Bekijk de regel en sla dan op.",
+  ["suggest.not_added"] = "De voorgestelde regel past niet meer bij de regels die in gebruik zijn. Bekijk de "
+    .. "voorstellen opnieuw.",
+  ["suggest.details"] = "Geprobeerde voorwaarden: {tried}. Van deze gevallen zijn er {held_out} buiten de "
+    .. "zoekopdracht gehouden om die te controleren; {share} daarvan klopt.",
   ["trials.title"] = "Regels op proef",
   ["trials.hint"] =
     "Regels op proef wijzigen niets. Hier staat wat ze zouden hebben gedaan, naast wat gebruikers en "

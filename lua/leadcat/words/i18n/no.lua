@@ -220,6 +220,30 @@ return {
   ["held.stopped"] = "En regel har nådd grensen sin: {count} endringer er holdt tilbake.",
   ["held.stopped_more"] = "En regel har nådd grensen sin: mer enn {count} endringer er holdt tilbake.",
   ["held.look"] = "Se på dem",
+  ["suggest.found"] = "I {share} av {cases} tilfeller der {conditions}, ble {category} valgt i stedet for "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "I andre tilfeller ble den valgt i {share} av {cases}.",
+  ["suggest.effect"] = "Med en regel som foreslår {category} der, ville brukerne ha måttet rette {after} forslag "
+    .. "i stedet for {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Hva svarene viser",
+  ["suggest.hint"] = "Der brukerne ofte velger en annen kategori enn den foreslåtte, og en betingelse skiller "
+    .. "disse tilfellene fra de andre, kan en regel foreslå den med en gang.",
+  ["suggest.none"] = "Svarene fra de siste {days} dagene tyder ikke på noen ny regel.",
+  ["suggest.limits"] = "En regel foreslås bare der betingelsene gjaldt i minst {cases} tilfeller, den andre "
+    .. "kategorien ble valgt i minst {share} av disse og minst {margin} prosentpoeng oftere enn "
+    .. "ellers, og tilfeldigheter alene ville ført til et forslag i høyst {doubt} av slike søk.",
+  ["suggest.not_whole"] = "Det finnes flere svar enn det som er undersøkt: Dette er de nyeste.",
+  ["suggest.rules"] = "Regler som spør",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Annen kategori valgt",
+  ["suggest.add"] = "Legg til denne regelen …",
+  ["suggest.add_hint"] = "Innstillingene åpnes med regelen. Ingenting lagres før du lagrer.",
+  ["suggest.added"] = "Den foreslåtte regelen er lagt til, men ikke lagret ennå. Se på den, og lagre så.",
+  ["suggest.not_added"] = "Den foreslåtte regelen passer ikke lenger til reglene som er i bruk. Se på forslagene "
+    .. "igjen.",
+  ["suggest.details"] = "Betingelser som er prøvd: {tried}. Av disse tilfellene ble {held_out} holdt utenfor "
+    .. "søket for å kontrollere det; {share} av dem stemmer.",
   ["trials.title"] = "Regler på prøve",
   ["trials.hint"] =
     "Regler på prøve endrer ingenting. Her ser du hva de ville ha gjort, ved siden av hva brukere og "

@@ -220,6 +220,29 @@ return {
   ["held.stopped"] = "En regel har nått sin gräns: {count} ändringar hålls tillbaka.",
   ["held.stopped_more"] = "En regel har nått sin gräns: mer än {count} ändringar hålls tillbaka.",
   ["held.look"] = "Titta på dem",
+  ["suggest.found"] = "I {share} av {cases} fall där {conditions} valdes {category} i stället för {proposed}.",
+  ["suggest.elsewhere"] = "I övriga fall valdes den i {share} av {cases}.",
+  ["suggest.effect"] = "Med en regel som föreslår {category} där skulle användarna ha behövt rätta {after} "
+    .. "förslag i stället för {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Vad svaren visar",
+  ["suggest.hint"] = "Där användarna ofta väljer en annan kategori än den föreslagna, och ett villkor skiljer "
+    .. "dessa fall från de andra, kan en regel föreslå den direkt.",
+  ["suggest.none"] = "Svaren från de senaste {days} dagarna tyder inte på någon ny regel.",
+  ["suggest.limits"] = "En regel föreslås bara där villkoren gällde i minst {cases} fall, den andra kategorin "
+    .. "valdes i minst {share} av dem och minst {margin} procentenheter oftare än annars, och "
+    .. "slumpen ensam skulle leda till ett förslag i högst {doubt} av sådana sökningar.",
+  ["suggest.not_whole"] = "Det finns fler svar än som undersöks: dessa är de nyaste.",
+  ["suggest.rules"] = "Regler som frågar",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Annan kategori vald",
+  ["suggest.add"] = "Lägg till den här regeln …",
+  ["suggest.add_hint"] = "Inställningarna öppnas med regeln. Inget sparas förrän du sparar.",
+  ["suggest.added"] = "Den föreslagna regeln har lagts till men är inte sparad ännu. Granska den och spara sedan.",
+  ["suggest.not_added"] = "Den föreslagna regeln passar inte längre till reglerna som används. Titta på förslagen "
+    .. "igen.",
+  ["suggest.details"] = "Prövade villkor: {tried}. Av dessa fall hölls {held_out} utanför sökningen för att "
+    .. "kontrollera den; {share} av dem stämmer.",
   ["trials.title"] = "Regler på prov",
   ["trials.hint"] =
     "Regler på prov ändrar inget. Här är vad de skulle ha gjort, bredvid vad användare och andra regler "
