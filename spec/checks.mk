@@ -15,7 +15,7 @@ c-tests: $(CORE_TESTS:spec/c/%.c=$(BUILD)/spec/%) \
 # Allocations that fail must be those of LMDB too: it is linked in where its static library is there.
 LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
 comma := ,
-$(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
+$(BUILD)/spec/memory_test $(BUILD)/spec/transfer_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
 
 $(BUILD)/spec/panic_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread -Wl$(comma)--wrap=pwrite
 
