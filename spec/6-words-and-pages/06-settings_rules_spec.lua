@@ -196,7 +196,7 @@ describe("a form that nobody has changed", function()
 
   for _, described in ipairs { false, true } do
     it("gives any rules again" .. (described and ", also where the host describes fields" or ""), function()
-      math.randomseed(20261127)
+      math.randomseed(1) -- lists of options in another order than theirs, too
       local tried = 0
       for _ = 1, times(30) do
         local rules = {}
