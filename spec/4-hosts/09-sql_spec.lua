@@ -209,6 +209,14 @@ for _, way in ipairs(databases.WAYS) do
           assert.error_matches(function() host_of(with(row[1], row[2])) end, "leadcat.host.sql: sales: .*" .. row[3])
         end
       end)
+
+    it("says how many companies are in each category", function()
+      execute("UPDATE companies SET category = 5 WHERE name = '?'")
+      assert.same({ [LEAD] = 2, [CUSTOMER] = 1 }, host_with().category_counts())
+      execute("ALTER TABLE companies ADD COLUMN stage VARCHAR(10)", "UPDATE companies SET stage = 'lead'")
+      assert.same({ lead = 4 }, host_with({ category = "stage", external = true }).category_counts())
+      execute("DROP TABLE companies")
+      assert.is_nil((host_with().category_counts()))
     end)
 
     it("is changed once, and knows the keys of changes", function()
