@@ -212,12 +212,15 @@ describe("the page why, at a moment of the past,", function()
     local entry = engine:history {}[1].entry
     engine:close()
     local function run(...)
-      return stores.run('os.exit(require("leadcat.cli").main(arg))', "explain", "--path", path, "--company", "Acme", ...)
+      local code = 'os.exit(require("leadcat.cli").main(arg))'
+      return stores.run(code, "explain", "--path", path, "--company", "Acme", ...)
     end
     assert.matches("under version 1 of the rules, Acme was in Customer", (run("--at", "2023-11-15")))
     assert.matches("under version 1 of the rules, Acme was in Lead", (run("--entry", ("%d"):format(entry))))
     assert.equal(entry, json.decode((run("--json", "--entry", ("%d"):format(entry)))).past.entry.entry)
-    for _, words in ipairs { { "--at", "soon" }, { "--at", "1", "--entry", "2" }, { "--at", "1", "--trigger", "sale_won" } } do
+    for _, words in ipairs {
+      { "--at", "soon" }, { "--at", "1", "--entry", "2" }, { "--at", "1", "--trigger", "sale_won" },
+    } do
       assert.equal(2, select(2, run(stores.unpack(words))))
     end
 

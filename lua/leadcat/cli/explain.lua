@@ -84,7 +84,8 @@ local function run(args, engine)
   if args.trigger then
     return explain_event(engine, cfg, args), tables.decision
   end
-  return must(engine:why(args.company, { language = args.language, at = args.at, entry = args.entry })), function(found)
+  local options = { language = args.language, at = args.at, entry = args.entry }
+  return must(engine:why(args.company, options)), function(found)
     return why_text(cfg, found, args.language)
   end
 end

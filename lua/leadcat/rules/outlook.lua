@@ -169,7 +169,8 @@ end
 
 -- Of now: {about, decisions, scheduled}.
 local function now(self, company, given, options)
-  local about, message, code = explain.facts_of(self, { company = company, category = given.category }, options.language)
+  local event = { company = company, category = given.category }
+  local about, message, code = explain.facts_of(self, event, options.language)
   local cfg, own, decisions, scheduled
   if about then
     cfg, message, code = settings.known(self)

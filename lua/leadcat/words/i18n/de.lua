@@ -737,7 +737,7 @@ return {
   ["why.then_by_later"] = "Das folgt daraus, wo der nächste Eintrag des Verlaufs sie gefunden hat.",
   ["why.then_by_now"] = "Der Verlauf hat nichts darüber: Dies ist die jetzige Kategorie.",
   ["why.then_moved"] =
-    "Nach dem letzten Eintrag davor hat etwas anderes als leadcat die Kategorie auf {category} gesetzt. Wann, ist nicht bekannt.",
+    "Nach dem letzten Eintrag davor hat etwas anderes als leadcat sie auf {category} gesetzt. Wann, ist nicht bekannt.",
   ["why.then_gone"] = "Die Regeln dieser Version sind nicht mehr vorhanden.",
   ["why.then_facts"] = "Nicht aufbewahrt oder damals nicht bekannt: {fields}.",
   ["why.then_not_kept"] =

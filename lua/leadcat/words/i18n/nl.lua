@@ -728,7 +728,7 @@ return {
   ["why.then_by_later"] = "Dat volgt uit waar de volgende vermelding in de geschiedenis het aantrof.",
   ["why.then_by_now"] = "De geschiedenis heeft er niets over: dit is de categorie van nu.",
   ["why.then_moved"] =
-    "Na de laatste vermelding daarvoor heeft iets anders dan leadcat het naar {category} verplaatst. Wanneer is niet bekend.",
+    "Na de laatste vermelding ervoor heeft iets anders het naar {category} verplaatst. Wanneer is niet bekend.",
   ["why.then_gone"] = "De regels van die versie zijn er niet meer.",
   ["why.then_facts"] = "Niet bewaard, of toen niet bekend: {fields}.",
   ["why.then_not_kept"] =
