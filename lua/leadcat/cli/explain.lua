@@ -64,8 +64,8 @@ local function declare(command)
   command:option("--lead-status", "The lead status that was set, by name or id."):argname "NAME"
   command:option("--fact", "What is known of the event, such as sale.amount=1000; may be given again.")
     :argname("FIELD=VALUE"):target("facts"):count("*"):convert(fields.reader "--fact")
-  command:option("--at", "What would have been done then, by the rules of then and what was kept: a day, whose end it is, "
-    .. "or seconds since 1970."):argname("TIME"):convert(moment_of)
+  command:option("--at", "What would have been done then, by the rules of then and what was kept: a day (its end), or "
+    .. "seconds since 1970."):argname("TIME"):convert(moment_of)
   command:option("--entry", "What was decided about the event of this entry of the company, and why.")
     :argname("ENTRY"):convert(arguments.to_entry)
   command:option("--category", "As if the company were in this category, by name or id."):argname "NAME"
