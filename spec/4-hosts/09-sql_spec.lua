@@ -209,6 +209,7 @@ for _, way in ipairs(databases.WAYS) do
           assert.error_matches(function() host_of(with(row[1], row[2])) end, "leadcat.host.sql: sales: .*" .. row[3])
         end
       end)
+    end)
 
     it("says how many companies are in each category", function()
       execute("UPDATE companies SET category = 5 WHERE name = '?'")
