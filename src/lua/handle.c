@@ -222,10 +222,9 @@ static bool is_done(lua_State *L) {
 }
 
 /* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
-static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+static lc_status find_fields(lua_State *L, l_store *box, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
+  lc_status status = lc_store_ruleset(l_open_box(L, box)->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
   open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
@@ -455,9 +454,10 @@ static void set_later(lua_State *L, const lc_case *c) {
 }
 
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
+  enum { UNCHANGED = 8, WRITTEN = 9 }; /* fields: tables grow by powers of two */
   const lc_entry *entry = &c->entry;
   bool queued = c->state == LC_LINED_UP, written = c->state == LC_WRITTEN || queued;
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, written ? WRITTEN : UNCHANGED);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", queued ? "queued" : c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
   if (entry->takes_back)
@@ -537,9 +537,9 @@ static bool is_array(lua_State *L, int index, size_t count) {
 }
 
 /* Looks at the events, then writes those that can be written. */
-static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+static lc_status handle(lua_State *L, l_store *box, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_store *store = l_check_open(L)->store;
+  lc_store *store = l_open_box(L, box)->store;
   lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
   if (status != LC_OK)
     return status;
@@ -548,7 +548,7 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
     return LC_OK;
   }
   add_details(L, how, open, first);
-  return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
+  return lc_store_handle(l_open_box(L, box)->store, &how->core, open->cases, open->count, first, error);
 }
 
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
@@ -575,6 +575,7 @@ static int l_handle(lua_State *L) {
   int place;
   l_open one = { .cases = &c, .read = &read, .places = &place };
   lc_error error;
+  l_store *box = l_check_store(L, 1);
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   lua_settop(L, ARGUMENTS);
@@ -587,7 +588,7 @@ static int l_handle(lua_State *L) {
   l_open *open = count > 1 ? push_open(L, count) : &one;
   if (open == NULL)
     return l_fail(L, lc_no_memory(&error), &error);
-  lc_status status = find_fields(L, &how, open, &error);
+  lc_status status = find_fields(L, box, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   for (size_t i = 1; i <= count; i++)
@@ -596,10 +597,9 @@ static int l_handle(lua_State *L) {
       lua_pushinteger(L, (lua_Integer)i);
       return 2;
     }
-  status = handle(L, &how, open, &error);
+  status = handle(L, box, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open->count; i++)
     left += set_result(L, box, &how, open, i);
   lua_pushinteger(L, (lua_Integer)left);

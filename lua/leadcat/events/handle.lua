@@ -24,13 +24,13 @@ function handle:report(event, outcome)
   if foreign.is_told_elsewhere(outcome) then
     return
   end
+  local shared = self._shared
   metrics.count(self, event.trigger, outcome)
-  local listeners = self._hooks[outcome.status]
+  local listeners = shared.hooks[outcome.status]
   for i = 1, listeners and #listeners or 0 do
     local ok, message = protected.call(listeners[i], event, outcome, { tenant = self._tenant })
     if not ok then
-      self._shared.hook_errors = self._shared.hook_errors + 1
-      self._shared.hook_error = unicode.visible(as_text(message))
+      shared.hook_errors, shared.hook_error = shared.hook_errors + 1, unicode.visible(as_text(message))
     end
   end
 end

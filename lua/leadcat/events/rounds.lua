@@ -49,10 +49,9 @@ local function how_of(self, options)
 end
 
 -- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved;
--- nil in other cases.
-local function usual_how(self, may_write)
-  local shared = self._shared
-  if self._run or self.host.licensed or self._hooks.guard[1] or not self._companies.HANDLING.keeps_companies then
+-- nil in other cases. What all tenants share is taken from `shared`: each field of an engine is found through its metatable.
+local function usual_how(self, shared, may_write)
+  if self._run or shared.host.licensed or shared.hooks.guard[1] or not shared.companies.HANDLING.keeps_companies then
     return nil
   elseif not shared.usual then
     local how = how_of(self)
@@ -291,10 +290,10 @@ end
 
 -- Handles events with as few commits as possible. `begun`: results to begin with.
 local function run(self, events, options, begun)
-  local results, left, message, code = begun or { nil }, nil, nil, nil -- with room for one
-  local usual = not options and usual_how(self, #events > 1 or not may_share(self))
+  local results, shared, left, message, code = begun or { nil }, self._shared, nil, nil, nil -- with room for one
+  local usual = not options and usual_how(self, shared, #events > 1 or not may_share(self))
   if usual then
-    left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
+    left, message, code = self._store:handle(self._tenant, events, results, shared.clock(), usual)
     if left == 0 then
       return results
     end
