@@ -265,7 +265,7 @@ function App:respond(request)
   local context = setmetatable({ app = self, request = request_of.of(request) }, Context)
   local ok, made = protected.call(respond, context)
   if not ok and response.is_failure(made) then
-    ok, made = protected.call(response.problem, context, made.code, made.message)
+    ok, made = protected.call(response.problem, context, made.code, made.message, nil, nil, made.said)
   end
   if not ok then
     made = failure(self, request, made)

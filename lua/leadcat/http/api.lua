@@ -151,12 +151,11 @@ local function read_parameter(context, sent, query, name, read)
   local text = sent[name]
   if text and text ~= "" then
     query[name] = read(text, context)
-    if query[name] == nil and context.wants_page then
-      fail("invalid", wording.sentence(context, "problem.parameter", {
-        name = name, value = unicode.line(text:sub(1, 60)),
-      }))
-    elseif query[name] == nil then
-      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))))
+    if query[name] == nil then
+      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))),
+        context.wants_page and wording.sentence(context, "problem.parameter", {
+          name = name, value = unicode.line(text:sub(1, 60)),
+        }) or nil)
     end
   end
 end
@@ -285,15 +284,14 @@ function api.why_closed(context, record)
   return view and view.closed or nil
 end
 
--- Says what is wrong with an answer in the reader's language. Programs have the engine's words beside it.
+-- Says what is wrong with an answer in the reader's language.
 local function refuse(context, answer, message)
   local chosen, key = answer.category, "problem.invalid"
   if type(chosen) == "number" then
     local category = config.find(must(context.engine:config()).categories, chosen)
     key = "settings.problem.category_" .. (category and "deleted" or chosen == 0 and "required" or "unknown")
   end
-  local detail = context.strings:text(context.language, key)
-  return response.problem(context, "invalid", detail, not context.wants_page and { error = message } or nil)
+  fail("invalid", message, context.strings:text(context.language, key))
 end
 
 local function resolve(context, answer)
@@ -302,12 +300,12 @@ local function resolve(context, answer)
     allow(context, "confirm", api.find(context)) -- the question cannot be found when the actor may not even see it
     fail(code)
   elseif code == "invalid" then
-    return refuse(context, answer, message)
+    refuse(context, answer, message)
   elseif not outcome then
-    fail(code, api.why_closed(context, record) or not record and message or nil)
+    fail(code, not record and message or nil, api.why_closed(context, record))
   elseif outcome.status == "conflict" then
     local why = api.why_closed(context, context.engine:confirmation(context.id))
-    return response.problem(context, "conflict", why, { outcome = outcome })
+    return response.problem(context, "conflict", nil, { outcome = outcome }, nil, why)
   end
   return outcomes.one(context, outcome, { failed = 202 })
 end

@@ -163,7 +163,7 @@ end
 local function answers_of(context, questions)
   local answers = {}
   for id, record in pairs(questions) do
-    answers[id] = record and record.state == "open" and context.engine:can(context.actor, "confirm", record) or nil
+    answers[id] = record and record.state == "open" and response.offers(context, "confirm", record) or nil
   end
   return answers
 end
@@ -176,7 +176,7 @@ function history.page(context)
   local entries = found.items
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
-  local may_undo = context.engine:can(context.actor, "undo") == true
+  local may_undo = response.offers(context, "undo")
   return response.page(context, 200, history_page.html, {
     own_triggers = must(context.engine:_own_triggers()),
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),

@@ -74,12 +74,13 @@ end
 ---@param rows any[]
 ---@param after integer 0: from the first one
 ---@param most? integer bytes
+---@param limit? integer rows
 ---@return table[] rows, integer? next
-function pager.slice(rows, after, most)
+function pager.slice(rows, after, most, limit)
   local part, bytes = json.array {}, 0
   for place = after + 1, #rows do
     bytes = bytes + #json.encode(rows[place])
-    if bytes > (most or MOST) and part[1] then
+    if (bytes > (most or MOST) or #part == limit) and part[1] then
       return part, place - 1
     end
     part[#part + 1] = rows[place]

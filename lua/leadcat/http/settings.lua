@@ -29,7 +29,7 @@ function settings.for_administrators(handler)
     if allowed then
       return handler(context)
     elseif why then
-      response.fail("forbidden", why)
+      response.fail("forbidden", nil, why)
     end
     return response.page(context, 403, settings_page.forbidden, {})
   end

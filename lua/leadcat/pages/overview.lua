@@ -79,7 +79,8 @@ end
 
 local function silent(model)
   local items = parts.map(model.found.health.rules, function(rule)
-    return rule.silent and h.li { text(model, "silent_for", {
+    local key = rule.silent and (rule.silent.longest_pause == 0 and "silent_for_daily" or "silent_for")
+    return key and h.li { text(model, key, {
       rule = name_of(model, rule), quiet = days(model, rule.silent.quiet),
       pause = days(model, rule.silent.longest_pause),
     }) }
@@ -101,9 +102,9 @@ end
 
 local function pieces_of(model, bar)
   local pieces = {}
-  for _, id in ipairs(model.found.categories) do
+  for place, id in ipairs(model.found.categories) do
     local count, category = bar.counts[id], named(model, id)
-    pieces[#pieces + 1] = count and { count = count, group = category.group, title = text(model, "bar", {
+    pieces[#pieces + 1] = count and { count = count, place = place, title = text(model, "bar", {
       category = category.name, count = wording.number(count), when = when(model, bar),
     }) } or nil
   end
@@ -121,14 +122,16 @@ local function picture(model)
   local list = model.found.bars
   return bars.svg {
     id = "leadcat-moved-picture", title = text(model, "moved"), description = description(model),
+    groups = parts.map(model.found.categories, function(id) return named(model, id).group or false end),
     first = day(model, list[1].day), last = when(model, list[#list]),
     bars = parts.map(list, function(bar) return { pieces = pieces_of(model, bar) } end),
   }
 end
 
 local function legend(model)
-  return h.ul { class = "leadcat-legend", parts.map(model.found.categories, function(id)
-    return h.li { parts.category(named(model, id)), " ", h.strong { wording.number(model.found.totals[id]) } }
+  return h.ul { class = "leadcat-legend", parts.map(model.found.categories, function(id, place)
+    return h.li { bars.sample(place), " ", h.bdi { named(model, id).name }, " ",
+      h.strong { wording.number(model.found.totals[id]) } }
   end) }
 end
 
@@ -197,7 +200,7 @@ local function rule_row(model, rule)
         text(model, is_known and "off" or "gone") } },
     },
     cells(rule.counts),
-    h.td { rule.last and day_of_text(model, rule.last) or "\226\128\147" }, -- U+2013
+    h.td { class = "leadcat-day", rule.last and day_of_text(model, rule.last) or "\226\128\147" }, -- U+2013
   }
 end
 

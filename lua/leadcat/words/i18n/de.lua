@@ -190,6 +190,8 @@ return {
   ["undo.refused"] = "Kann nicht zurückgenommen werden: {count}",
   ["undo.why"] = "Warum",
   ["undo.do"] = "Zurücknehmen ({count})",
+  ["undo.first"] = "Nur die neuesten Änderungen wurden betrachtet: {count}. Beim Zurücknehmen folgen auch die älteren.",
+  ["undo.do_all"] = "Alles zurücknehmen",
   ["undo.nothing"] = "Es gibt nichts zurückzunehmen.",
   ["held.title"] = "Zurückgehalten",
   ["held.hint"] =
@@ -249,6 +251,7 @@ return {
   ["trials.all"] = "Alle Regeln auf Probe",
   ["undo.all"] = "All dies zurücknehmen …",
   ["undo.done"] = "Zurückgenommen: {count}. Nicht zurückgenommen: {refused}.",
+  ["working"] = "Bitte warten…",
   ["problem.parameter"] = "„{value}“ ist hier nicht möglich ({name}).",
 
   -- One revision of the rules.
@@ -554,7 +557,7 @@ return {
   ["compare.unknown"] = "Unbekannte Kategorie",
   ["compare.rest"] = "Andere Kategorien",
   ["compare.done"] = "Was geschieht",
-  ["compare.update"] = "Sofort aktualisiert",
+  ["compare.update"] = "Wird sofort aktualisiert",
   ["compare.confirm"] = "Der Benutzer wird gefragt",
   ["compare.none"] = "Nichts",
   ["compare.decisions"] = "Was anders entschieden wird",
@@ -679,6 +682,10 @@ return {
   ["why.check.lower_rank"] = "Die Regel führt nicht zu einem niedrigeren Rang",
   ["why.check.late"] = "Kein späteres Ereignis hat die Firma geändert",
   ["why.check.waiting"] = "Regeln, die warten, bevor sie entscheiden",
+  ["why.check.shadows"] = "Regeln auf Probe, die nichts ändern",
+  ["why.would_set"] = "würde die Kategorie auf {category} setzen",
+  ["why.would_ask"] = "würde den Benutzer fragen: {category}?",
+  ["why.at_limit"] = "Die Regel hat ihre Grenze erreicht: Dies würde zurückgehalten, bis jemand es freigibt.",
   ["why.starts_elsewhere"] = "geht nicht von dieser Kategorie aus",
   ["why.if"] = "Was wäre, wenn etwas anders wäre?",
   ["why.if_hint"] =
@@ -694,6 +701,8 @@ return {
   ["panel.change"] = "Letzte Änderung",
   ["panel.nothing"] = "Die Kategorie wurde noch nicht geändert.",
   ["panel.question"] = "Offene Frage",
+  ["panel.release"] = "Freigeben",
+  ["panel.drop"] = "Verwerfen",
   ["panel.choice"] = "Andere Kategorie",
   ["panel.answer"] = "Antworten",
   ["panel.history"] = "Verlauf",
@@ -870,6 +879,7 @@ return {
   ["overview.recounting"] = "Der Verlauf wird neu gezählt. Bis das fertig ist, sind die Zahlen zu niedrig.",
   ["overview.silent"] = "Stille Regeln",
   ["overview.silent_for"] = "{rule}: keine Treffer, Dauer: {quiet}. Längste Pause davor: {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: keine Treffer, Dauer: {quiet}. Davor gab es jeden Tag Treffer.",
   ["overview.silent_badge"] = "Still",
   ["overview.off"] = "Aus",
   ["overview.gone"] = "Entfernt",
