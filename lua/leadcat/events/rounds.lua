@@ -20,6 +20,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field start? integer the category of companies that the embedded host does not know
 ---@field skips_late? boolean whether events that arrive late come to nothing; default as `leadcat.open` says
 ---@field cursor? table as `store:handle` takes it: moves once all events are taken
+---@field notes? boolean whether unchanged outcomes have `details`, for `past/unchanged.lua`
 ---@field is_beside? boolean whether a CRM's companies in the store's database are changed with the journal; default where they can be
 
 ---@class leadcat.Round events on their way
