@@ -207,8 +207,10 @@ end
 
 local FEW, MANY = 10, 1000 -- entries of the first page by default, and of the largest page
 
--- Newest first: an entry that does not stand behind the one before it has another's number, and would be read for ever.
-local function is_in_order(page, after)
+--- Whether a page is newest first: an entry that does not stand behind the one before it has another's number, and would be read
+--- for ever.
+---@return true?, string? message, string? code `corrupt`
+function journal.in_order(page, after)
   local last = after or math.huge
   for place, entry in ipairs(page) do
     if entry.entry > last or place == 1 and entry.entry == after then
@@ -242,7 +244,7 @@ function journal.entries(self, company, after, size, read)
       local entries, message, code = (read or read_page)(self, company, after, size)
       local ok = entries
       if ok then
-        ok, message, code = is_in_order(entries, after)
+        ok, message, code = journal.in_order(entries, after)
       end
       if not ok then
         return nil, message, code
