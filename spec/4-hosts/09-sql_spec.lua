@@ -94,6 +94,15 @@ for _, way in ipairs(databases.WAYS) do
       assert.same({ LEAD, false, false, LEAD }, host.categories { BIG + 1, 9, 10, BIG + 3 })
     end)
 
+    it("says how many companies are in each category", function()
+      execute("UPDATE companies SET category = 5 WHERE name = '?'")
+      assert.same({ [LEAD] = 2, [CUSTOMER] = 1 }, host_with().category_counts())
+      execute("ALTER TABLE companies ADD COLUMN stage VARCHAR(10)", "UPDATE companies SET stage = 'lead'")
+      assert.same({ lead = 4 }, host_with({ category = "stage", external = true }).category_counts())
+      execute("DROP TABLE companies")
+      assert.is_nil((host_with().category_counts()))
+    end)
+
     it("is changed once, and knows the keys of changes", function()
       local host = host_with()
       assert.is_true(host.set_category(BIG + 1, OPPORTUNITY, LEAD, { key = "k-1" }))

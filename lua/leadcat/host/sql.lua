@@ -119,6 +119,23 @@ local function categories(self, companies)
   return answers
 end
 
+-- How many companies are in each category.
+local function category_counts(self)
+  local c, counts = self.companies, {}
+  local rows, message = query(self, ("SELECT %s, %s FROM %s GROUP BY %s"):format(as_text(self, c.category),
+    as_text(self, "COUNT(*)"), c.table, c.category), {})
+  if not rows then
+    return nil, message
+  end
+  for _, row in ipairs(rows) do
+    local id = category_of(self, row[1])
+    if id then
+      counts[id] = tonumber(row[2])
+    end
+  end
+  return counts
+end
+
 -- Changes -------------------------------------------------------------------------------------------------------------
 
 -- The row that remembers a change; or nil, message.
@@ -411,6 +428,7 @@ local function new(options)
       return set_category(self, { company = company, to = to, from = from, outcome = outcome })
     end,
     set_categories = function(changes) return set_categories(self, changes) end,
+    category_counts = function() return category_counts(self) end,
     applied = function(_, key) return applied(self, key) end,
     try_out = function() return try_out(self) end,
     facts = options.companies.facts and function(requests) return facts(self, requests) end,

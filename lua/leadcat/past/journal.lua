@@ -87,6 +87,16 @@ function journal.item(happened, fields)
   return item
 end
 
+local MOST_DIGITS = 1e14 -- entries of a shared store have more: milliseconds and what tells them apart
+local LOW = 1024
+
+--- When an entry was written: its number tells.
+---@param entry integer
+---@return number seconds since 1970
+function journal.written(entry)
+  return (entry > MOST_DIGITS and entry / LOW or entry) / 1000
+end
+
 local function details_of(stored)
   return stored.details and json.decode(stored.details) or {}
 end
