@@ -146,7 +146,8 @@ local function status(model, entry)
   return {
     h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
     due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(model, entry.due))) },
-    " ", note(why.link(model, entry.company, company_of(model, entry.company))),
+    " ", note(why.link(model, entry.company, company_of(model, entry.company),
+      entry.trigger and entry.entry)),
   }
 end
 
