@@ -1,6 +1,7 @@
 --- The page that answers "Why did nothing happen?" for a company: what each trigger would do now, check by check, what one
 -- may try, and what has happened to it lately. It works without a script; with one, times are the reader's.
 
+local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
@@ -214,10 +215,16 @@ local function again(model, entry)
   return query and { " ", h.a { href = why.address(model, model.asked) .. "&" .. query, text(model, "why.again") } }
 end
 
+-- What its rules looked at, where the event changed nothing: of what it changed the history has it.
+local function known(model, entry)
+  local facts = entry.status == "unchanged" and conditions.looked_at(model, entry, model.cfg, {})
+  return facts and { " ", h.span { class = "leadcat-line leadcat-muted", facts } }
+end
+
 local function entry_line(model, entry)
   return h.li { class = NOTHING[entry.status] and "leadcat-off" or nil,
     h.span { class = "leadcat-line leadcat-muted", parts.time(model, entry.at) }, " ",
-    timed(model, entry.sentence, entry.at, entry.due, entry.at), again(model, entry),
+    timed(model, entry.sentence, entry.at, entry.due, entry.at), again(model, entry), known(model, entry),
   }
 end
 
