@@ -101,6 +101,7 @@
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
 --   overlay?          from `overlay`: nothing is written, it remembers what would have been
 --   schedules_nothing?  what would be scheduled is only told
+--   notes?            what comes to nothing has `details`, and so has what lacks a verdict: what is kept of the event, as JSON
 --   run?              id of the run that the events belong to: kept in the details
 --   foresee?          only look; results are what the events are going to come to. Gives a digest of those in front of the
 --                     first that lacks something
