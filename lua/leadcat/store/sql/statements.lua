@@ -17,14 +17,22 @@ end
 local MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
 local US = "(extract(epoch FROM clock_timestamp()) * 1000000)::int8"
 
+-- Whether it still is the database that the node knows, whose id is that parameter. What is meant for it is not written into
+-- another one in its place.
+local function is_here(parameter)
+  return ("%s::int8 = (SELECT value FROM leadcat.meta WHERE name = 'cluster')"):format(parameter)
+end
+
 -- Rules --------------------------------------------------------------------------------------------------------------
 
 -- The counter moves in the transaction that saves: what was saved cannot be missed by who asks for what is behind it.
-statement("save", "bytea int8 bytea bytea", [[
-WITH s AS (UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs'
-    AND $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea) RETURNING value)
-INSERT INTO leadcat.config (tenant, revision, changed, json, about)
-SELECT $1::bytea, $2::int8 + 1, value, $3::bytea, $4::bytea FROM s RETURNING changed]])
+statement("save", "bytea int8 bytea bytea int8", [[
+WITH s AS (UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND ]] .. is_here "$5" .. [[
+
+    AND $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea) RETURNING value),
+c AS (INSERT INTO leadcat.config (tenant, revision, changed, json, about)
+  SELECT $1::bytea, $2::int8 + 1, value, $3::bytea, $4::bytea FROM s RETURNING changed)
+SELECT (SELECT changed FROM c), ]] .. is_here "$5")
 statement("config", "bytea int8", [[
 SELECT json FROM leadcat.config WHERE tenant = $1::bytea
   AND revision = CASE WHEN $2::int8 = 0 THEN (SELECT max(revision) FROM leadcat.config
@@ -132,7 +140,8 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 -- nothing is written: mostly none, which makes it cheap to leave them out. Companies of a CRM come in at `$BEFORE`, `$FITS`
 -- and behind it.
 local COMPANIES = [[
-WITH f AS MATERIALIZED (SELECT 1 WHERE $5::int8 = (SELECT value FROM leadcat.meta WHERE name = 'cluster')
+WITH f AS MATERIALIZED (SELECT 1 WHERE ]] .. is_here "$5" .. [[
+
   AND ($2::int8 IS NULL
     OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea))),$BEFORE
 i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9::int4[], $10::int8[], $11::bool[],
@@ -378,20 +387,21 @@ SELECT record FROM leadcat.entry WHERE tenant = $1::bytea AND company = $2::byte
 
 statement("company", "bytea bytea", [[
 SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea]])
-statement("create", "bytea bytea[] bool[] int4", [[
+statement("create", "bytea bytea[] bool[] int4 int8", [[
 WITH k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer)
   SELECT $1::bytea, company, 1, 0, $4::int4, 0, is_integer
   FROM (SELECT company, bool_or(is_integer) AS is_integer FROM unnest($2::bytea[], $3::bool[]) AS i(company, is_integer)
-    GROUP BY company ORDER BY company) i
+    WHERE ]] .. is_here "$5" .. [[ GROUP BY company ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = k.version + 1, category = excluded.category,
     is_integer = excluded.is_integer
   WHERE k.category IS NULL RETURNING 1)
-SELECT count(*) FROM k]])
-statement("set_category", "bytea bytea int4 int4", [[
+SELECT count(*), ]] .. is_here "$5" .. [[ FROM k]])
+statement("set_category", "bytea bytea int4 int4 int8", [[
 WITH b AS (SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea),
 k AS (UPDATE leadcat.company SET category = $3::int4, version = version + 1
-  WHERE tenant = $1::bytea AND company = $2::bytea AND category = $4::int4 RETURNING 1)
-SELECT (SELECT count(*) FROM k), (SELECT category FROM b)]])
+  WHERE tenant = $1::bytea AND company = $2::bytea AND category = $4::int4 AND ]]
+  .. is_here "$5" .. [[ RETURNING 1)
+SELECT (SELECT count(*) FROM k), ]] .. is_here "$5" .. [[, (SELECT category FROM b)]])
 statement("companies", "bytea int4 bytea int8", [[
 SELECT company, is_integer, category FROM leadcat.company
 WHERE tenant = $1::bytea AND category IS NOT NULL AND company > $3::bytea AND $2::int4 = 0 ORDER BY company
@@ -442,12 +452,11 @@ e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry
 r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
   SELECT $1::bytea, 0, max(written) / 86400000000 FROM e HAVING count(*) > 0
   ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
-c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
-  WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
-  WHERE made <= (SELECT max(entry) FROM d) OR made < (SELECT max(entry) + 1024 FROM d)
-    AND made - 1024 < ANY (entry) AND NOT EXISTS (SELECT 1 FROM unnest(c.entry) AS w(entry)
-      CROSS JOIN LATERAL ]] .. row_of("entry", "entry", "entry", "w.entry") .. [[ n
-      WHERE n.entry = w.entry AND n.entry NOT IN (SELECT entry FROM d))),
+c AS MATERIALIZED (SELECT max(c.number - cardinality(c.entry) + o.part) AS number
+  FROM (SELECT number, made, entry FROM leadcat.change WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number
+    LIMIT 8 * $5::int8) c CROSS JOIN LATERAL unnest(c.entry) WITH ORDINALITY AS o(entry, part)
+  WHERE c.made < (SELECT max(entry) + 1024 FROM d)
+    AND (c.made <= (SELECT max(entry) FROM d) OR c.made < o.entry + 1024 AND o.entry IN (SELECT entry FROM d))),
 s AS (UPDATE leadcat.sequence s SET removed = c.number FROM c WHERE s.tenant = $1::bytea AND s.removed < c.number
   RETURNING s.removed),
 h AS (DELETE FROM leadcat.change h USING s WHERE h.tenant = $1::bytea AND h.number <= s.removed RETURNING 1)
@@ -529,11 +538,12 @@ WITH m AS (DELETE FROM leadcat.mark WHERE tenant = $1::bytea
 
 -- Counters -----------------------------------------------------------------------------------------------------------
 
-statement("add", "bytea[] bytea[] int8[]", [[
-INSERT INTO leadcat.counter AS c (tenant, name, value)
-SELECT tenant, name, sum(value)::int8 FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS i(tenant, name, value)
-GROUP BY tenant, name ORDER BY tenant, name
-ON CONFLICT (tenant, name) DO UPDATE SET value = c.value + excluded.value]])
+statement("add", "bytea[] bytea[] int8[] int8", [[
+WITH c AS (INSERT INTO leadcat.counter AS c (tenant, name, value)
+  SELECT tenant, name, sum(value)::int8 FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS i(tenant, name, value)
+  WHERE ]] .. is_here "$4" .. [[ GROUP BY tenant, name ORDER BY tenant, name
+  ON CONFLICT (tenant, name) DO UPDATE SET value = c.value + excluded.value RETURNING 1)
+SELECT count(*), ]] .. is_here "$4" .. [[ FROM c]])
 statement("counters", "bytea", [[
 SELECT name, value FROM leadcat.counter WHERE tenant = $1::bytea
 UNION ALL SELECT 'journal_entries'::bytea, count(*) FROM leadcat.entry WHERE tenant = $1::bytea HAVING count(*) > 0
