@@ -11,6 +11,7 @@ local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
+local suggest = require "leadcat.insight.suggest"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -95,6 +96,14 @@ local function time_of(text)
   return #text <= MAX_TIME and tonumber(text:match "^%d+%.?%d*$") or nil
 end
 
+-- A reader of a number that limits suggestions.
+local function number_for(name)
+  return function(text)
+    local number = time_of(text)
+    return number and suggest.OPTIONS[name].fits(number) and json.integer(number) or nil
+  end
+end
+
 -- The beginning of a day, in UTC.
 local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
@@ -122,6 +131,7 @@ local READERS = {
   revision = function(text) return whole(text, 2 ^ 53) end,
   rule = id_of, days = function(text) return whole(text, daily.MOST_DAYS) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
+  cases = number_for "cases", share = number_for "share", margin = number_for "margin", doubt = number_for "doubt",
   wait = function(text)
     local seconds = time_of(text)
     return seconds and changes.WAIT.fits(seconds) and seconds or nil
@@ -144,6 +154,7 @@ api.PARAMETERS = {
   changes = { "limit", "wait" },
   held = { "rule", "limit", "foresee" },
   shadow = { "rule", "days", "limit" },
+  suggestions = { "rule", "days", "cases", "share", "margin", "doubt" },
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -210,7 +221,8 @@ end
 ---@return leadcat.http.Page
 function api.entries(context, query, limit)
   return pager.read {
-    query = query, limit = limit, read = function(asked) return must(context.engine:history(asked)) end,
+    query = query, limit = limit, tries = query.company_name and 1 or nil, -- for each the host is asked for names
+    read = function(asked) return must(context.engine:history(asked)) end,
     visible = function(entry) return api.is_visible(context, entry) end,
     cursor = function(entry) return entry.entry end,
   }

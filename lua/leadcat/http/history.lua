@@ -168,6 +168,12 @@ local function answers_of(context, questions)
   return answers
 end
 
+-- When what was looked at last happened, if the search has stopped before the page was full.
+local function searched_to(context, found)
+  local reached = not found.searched and must(context.engine:history { after = found.next + 1, limit = 1 })[1]
+  return reached and reached.at or nil
+end
+
 function history.page(context)
   local query, filters = query_of(context)
   query.folded = true
@@ -180,7 +186,7 @@ function history.page(context)
   return response.page(context, 200, history_page.html, {
     own_triggers = must(context.engine:_own_triggers()),
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),
-    after = query.after, next = found.next, searched = found.searched,
+    after = query.after, next = found.next, searched_to = searched_to(context, found),
     may_undo = may_undo, actions = may_undo and actions_of(context, entries, questions) or nil,
     answers = answers_of(context, questions),
     said = history.done(context, sent, cfg), kind = not sent.cancelled and "updated" or nil,

@@ -13,6 +13,7 @@ local response = require "leadcat.http.response"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
+local suggested_rule = require "leadcat.pages.suggested_rule"
 
 local must = response.must
 
@@ -79,9 +80,17 @@ end
 settings.page = settings.for_administrators(function(context)
   local cfg = must(context.engine:config())
   local sent = request_of.fields(context.request.query)
+  local suggested, rule = suggested_rule.read(cfg, sent, must(context.engine:_own_triggers()))
+  if suggested then
+    return show(context, 200, {
+      config = suggested, revision = cfg.revision, problems = context.engine:check(suggested), suggested = "added",
+      edit = settings_form.edit_of(rule),
+    })
+  end
   local saved = sent.saved == tostring(cfg.revision) and cfg.revision or nil
   return show(context, 200, {
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
+    suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
   })
 end)

@@ -4,6 +4,7 @@
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
+local no_sale = require "leadcat.rules.no_sale"
 local parts = require "leadcat.pages.parts"
 local url = require "leadcat.util.url"
 local why_form = require "leadcat.pages.why_form"
@@ -172,7 +173,9 @@ end
 local function name_of_decision(model, decision)
   return decision.lead_status and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, decision.lead_status, model.language),
-  }) or wording.trigger(model, decision.trigger)
+  }) or decision.days and wording.cause(model, {
+    trigger = decision.trigger, facts = no_sale.facts(decision),
+  }, model.cfg) or wording.trigger(model, decision.trigger)
 end
 
 -- Its checks are shown where they have the answer: where a rule is on, and yet does nothing.
