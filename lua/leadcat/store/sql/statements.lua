@@ -136,7 +136,7 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 -- What is written ----------------------------------------------------------------------------------------------------
 
--- `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
+-- The clock is looked at only for what is under way: its arithmetic is that of `numeric`, which is slow. `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
 -- nothing is written: mostly none, which makes it cheap to leave them out. Companies of a CRM come in at `$BEFORE`, `$FITS`
 -- and behind it.
 local COMPANIES = [[
@@ -151,8 +151,8 @@ i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9:
 k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer, applying,
   owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at)
   SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
-    ]] .. MS .. [[ + $4::int8 + time_left,
-    ]] .. MS .. [[ + $4::int8 + retry_in, attempts, begun, question, scheduled, scheduled_at
+    CASE WHEN time_left IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + time_left END,
+    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END, attempts, begun, question, scheduled, scheduled_at
   FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
     category = excluded.category, changed = excluded.changed, is_integer = excluded.is_integer,
