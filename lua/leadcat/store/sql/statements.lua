@@ -136,9 +136,9 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 -- What is written ----------------------------------------------------------------------------------------------------
 
--- The clock is looked at only for what is under way: its arithmetic is that of `numeric`, which is slow. `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
--- nothing is written: mostly none, which makes it cheap to leave them out. Companies of a CRM come in at `$BEFORE`, `$FITS`
--- and behind it.
+-- `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
+-- nothing is written: mostly none, which makes it cheap to leave them out. The clock is looked at only for what is under way, as
+-- its arithmetic is slow. Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
 local COMPANIES = [[
 WITH f AS MATERIALIZED (SELECT 1 WHERE ]] .. is_here "$5" .. [[
 
