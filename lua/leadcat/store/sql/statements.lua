@@ -152,7 +152,8 @@ k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, catego
   owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at)
   SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
     CASE WHEN time_left IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + time_left END,
-    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END, attempts, begun, question, scheduled, scheduled_at
+    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END,
+    attempts, begun, question, scheduled, scheduled_at
   FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
     category = excluded.category, changed = excluded.changed, is_integer = excluded.is_integer,
@@ -406,6 +407,8 @@ statement("companies", "bytea int4 bytea int8", [[
 SELECT company, is_integer, category FROM leadcat.company
 WHERE tenant = $1::bytea AND category IS NOT NULL AND company > $3::bytea AND $2::int4 = 0 ORDER BY company
   LIMIT $4::int8]])
+statement("tally", "bytea", [[
+SELECT category, count(*) FROM leadcat.company WHERE tenant = $1::bytea AND category IS NOT NULL GROUP BY category]])
 
 -- Upkeep -------------------------------------------------------------------------------------------------------------
 
