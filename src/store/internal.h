@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "daily.h"
 #include "delivery.h"
+#include "draft.h"
 #include "env.h"
 #include "owner.h"
 #include "pending.h"
@@ -536,6 +537,11 @@ lc_key lc_key_of_waiting(const lc_key *tenant, const lc_delivery *delivery);
 
 /* Puts a delivery with its id, and what else finds it. */
 int lc_put_delivery(lc_writer *w, const lc_delivery *delivery);
+
+/* ---- from draft.c ----------------------------------------------------------------------- */
+
+/* Puts a draft with its id, which has no other one. */
+int lc_put_draft(const lc_writer *w, const lc_draft *draft);
 
 /* ---- from old_deliveries.c -------------------------------------------------------------- */
 
