@@ -138,7 +138,7 @@ local function effect_of(self, cfg, before)
     code, problems
 end
 
-local SAVE = {
+drafts.SAVE = {
   actor = options_of.actor, revision = options_of.whole(0, 2 ^ 53), reverted = options_of.whole(1, 2 ^ 53),
   note = options_of.kind(("a text of at most %d bytes"):format(LONGEST_NOTE), function(value)
     return type(value) == "string" and #value <= LONGEST_NOTE
@@ -161,7 +161,7 @@ function drafts:save_draft(cfg, options)
   if cfg == nil then
     error("config: a table expected, got nil", 2)
   end
-  options = options_of.check(options, SAVE)
+  options = options_of.check(options, drafts.SAVE)
   local allowed, message, code = self:can(options.actor, "configure")
   if not allowed then
     return nil, message or "only an administrator may write drafts of the rules", code or "forbidden"
@@ -355,7 +355,7 @@ function drafts.may_approve(self, actor, draft)
   return self:can(actor, "approve", draft)
 end
 
-local APPROVE = {
+drafts.APPROVE = {
   actor = options_of.actor, at = options_of.kind("seconds since 1970", function(value)
     return type(value) == "number" and value > 0 and value < 253402300800
   end),
@@ -373,7 +373,7 @@ local APPROVE = {
 ---@return string? message, string? code `not_found`, `forbidden`, `conflict`: others have changed the same since, or the draft itself; `invalid`: with what others have saved since it has errors
 function drafts:approve(id, options)
   self:_check_open()
-  options = options_of.check(options, APPROVE)
+  options = options_of.check(options, drafts.APPROVE)
   local draft, message, code = find(self, id)
   if not draft then
     return nil, message, code
