@@ -269,7 +269,8 @@ function leadcat.open(options)
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
     gathers = options.shared ~= nil and platform.semaphore ~= nil,
-    skips_late = options.late_events == "skip", four_eyes = options.four_eyes == true, readonly = options.readonly == true,
+    four_eyes = options.four_eyes == true, skips_late = options.late_events == "skip",
+    readonly = options.readonly == true,
     recovers = options.recover ~= false and not options.readonly,
     renderers = {
       html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,

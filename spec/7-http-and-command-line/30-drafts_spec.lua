@@ -86,7 +86,9 @@ describe("drafts over HTTP", function()
     site.engine:close()
     site = web.new_site { four_eyes = true }
     local cfg = with_target(site.engine:config(), PARTNER)
-    local answer = ask(site, "PUT", "/leadcat/api/config", { as = "ann", json = cfg, headers = { ["if-match"] = '"1"' } })
+    local answer = ask(site, "PUT", "/leadcat/api/config", {
+      as = "ann", json = cfg, headers = { ["if-match"] = '"1"' },
+    })
     assert.equal(202, answer.status)
     local id = json.decode(answer.body).draft.id
     assert.equal(403, post(("/%d/approve"):format(id), {}).status)
@@ -115,17 +117,17 @@ describe("leadcat draft", function()
     assert.matches("\n" .. id .. " ", (draft "list"))
     assert.equal("Try it", json.decode((draft("list", "--json")))[1].note)
     assert.matches("%- .*Partner", (draft("show", id)))
-    output, _, status = draft("approve", id, "--at", "2036-01-01 06:00")
-    assert.same({ ("draft %s becomes active on 2036-01-01 06:00:00 UTC\n"):format(id), 0 },
-      { (output:gsub("06:00 UTC", "06:00:00 UTC")), status })
+    output, errors, status = draft("approve", id, "--at", "2036-01-01 06:00")
+    assert.same({ "", 0 }, { errors, status })
+    assert.matches("becomes active on 2036%-01%-01 06:00", output)
     assert.equal(2082780000, json.decode((draft("show", id, "--json"))).due)
-    _, errors, status = draft("approve", id, "--at", "soon")
+    errors, status = select(2, draft("approve", id, "--at", "soon"))
     assert.same({ true, 2 }, { errors:find("a time in UTC", 1, true) ~= nil, status })
     assert.matches("is revision 2 now\n$", (draft("approve", id)))
     output = draft("save", file)
     id = output:match "^draft (%d+) "
     assert.matches("is discarded\n$", (draft("discard", id)))
-    _, errors, status = draft("discard", id)
+    errors, status = select(2, draft("discard", id))
     assert.same({ "leadcat: there is no draft " .. id .. "\n", 1 }, { errors, status })
   end)
 end)

@@ -1137,8 +1137,8 @@ return function(open, busted, options)
   end)
 
   describe("of drafts", function()
-    local function put(item)
-      return store:put_draft(T, item, NOW)
+    local function put(draft)
+      return store:put_draft(T, draft, NOW)
     end
 
     it("keeps each until somebody who knows it replaces or removes it", function()

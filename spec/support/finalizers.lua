@@ -444,7 +444,7 @@ local ENGINE = {
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
   make_real = { function() return "sale_won", { actor = ANN } end },
-  save_draft = { function() return copy(CONFIG), { actor = ANN, note = "n" } end, loose = true }, -- its id is a time
+  save_draft = { function() return copy(CONFIG), { actor = ANN } end, loose = true }, -- its id is a time
   drafts = { function() end, reads = true, loose = true },
   draft = { function(known) return known.draft end, reads = true, loose = true },
   approve = { function(known) return known.draft, { actor = ANN, at = NOW + 99 } end, loose = true },
@@ -471,7 +471,8 @@ local function populate(engine)
   assert(engine:handle_many({}, { cursor = { name = "c", text = ("1"):rep(100) } }))
   local draft = assert(engine:save_draft(copy(CONFIG), { actor = ANN })).id
   return {
-    engine = engine, config = cfg, draft = draft, entry = entry, question = question, record = record, scheduled = scheduled,
+    engine = engine, config = cfg, draft = draft, entry = entry, question = question, record = record,
+    scheduled = scheduled,
     view = engine:view(record, { actor = ANN }),
   }
 end

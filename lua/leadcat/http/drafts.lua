@@ -84,7 +84,8 @@ end
 
 --- Makes it active, now or `at` a time.
 drafts.approve = for_reviewers(function(context)
-  local sent = context.request.headers["content-type"] and must(request_of.json_table(context.request, "an object expected")) or {}
+  local is_sent = context.request.headers["content-type"] ~= nil
+  local sent = is_sent and must(request_of.json_table(context.request, "an object expected")) or {}
   if sent.at ~= nil and not drafts_of.APPROVE.at.fits(sent.at) then
     fail("invalid", "at: seconds since 1970 expected")
   end

@@ -148,7 +148,8 @@ function drafts.one(model)
   return document(model, title_of(model, draft),
     model.problem and parts.alert(text(model, "drafts." .. model.problem)) or nil,
     state(model, draft), effect(model, draft), others(model), changes(model),
-    model.needs_another and not model.may_approve and h.p { class = "leadcat-muted", text(model, "drafts.needs_another") },
+    model.needs_another and not model.may_approve
+      and h.p { class = "leadcat-muted", text(model, "drafts.needs_another") },
     approving(model),
     model.may_save and form(model, h.p { class = "leadcat-actions", button(model, "discard", "drafts.discard") }),
     links(model, model.may_save and h.li {

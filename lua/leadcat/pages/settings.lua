@@ -233,7 +233,8 @@ local function said(form)
   if form.too_many then
     return h.span { class = "leadcat-problem", wording.sentence(form, "drafts.too_many") }
   elseif form.drafted then
-    return h.a { href = page.address(form, ("/drafts/%d"):format(form.drafted)), wording.sentence(form, "drafts.saved") }
+    return h.a { href = page.address(form, ("/drafts/%d"):format(form.drafted)),
+      wording.sentence(form, "drafts.saved") }
   end
   return key and text(form, key)
 end

@@ -385,11 +385,10 @@ function drafts:approve(id, options)
   end
   draft.approved_by, draft.approved_at, draft.problem = options.actor, self:_now(), nil
   local done
-  if options.at and options.at > self:_now() then
-    draft.due = options.at
+  draft.due = options.at and options.at > self:_now() and options.at or nil
+  if draft.due then
     done, message, code = put(self, draft)
   else
-    draft.due, done = nil, nil
     done, message, code = carry_out(self, draft)
     draft.revision = done
   end

@@ -10,12 +10,14 @@ local WHAT = "drafts"
 
 -- The id is a time (µs), so that it is above those before. Two of the same moment: the second tries again.
 local NEW = pg.statement([[
-INSERT INTO leadcat.draft (tenant, id, due, json) VALUES ($1::bytea, (extract(epoch FROM clock_timestamp()) * 1000000)::int8,
-  $2::int8, $3::bytea) RETURNING id]], { "bytea", "int8", "bytea" })
+INSERT INTO leadcat.draft (tenant, id, due, json)
+VALUES ($1::bytea, (extract(epoch FROM clock_timestamp()) * 1000000)::int8, $2::int8, $3::bytea)
+RETURNING id]], { "bytea", "int8", "bytea" })
 
 local REPLACE = pg.statement([[
-UPDATE leadcat.draft SET due = $3::int8, json = $4::bytea WHERE tenant = $1::bytea AND id = $2::int8 AND json = $5::bytea
-  RETURNING id]], { "bytea", "int8", "int8", "bytea", "bytea" })
+UPDATE leadcat.draft SET due = $3::int8, json = $4::bytea
+WHERE tenant = $1::bytea AND id = $2::int8 AND json = $5::bytea RETURNING id]],
+  { "bytea", "int8", "int8", "bytea", "bytea" })
 
 local REMOVE = pg.statement([[
 DELETE FROM leadcat.draft WHERE tenant = $1::bytea AND id = $2::int8 AND json = $3::bytea RETURNING id]],

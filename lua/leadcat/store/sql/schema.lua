@@ -195,8 +195,8 @@ end
 
 local TABLES = {
   "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
-  "delivery", "draft", "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
-  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "delivery", "draft", "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged",
+  "change_new", "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
   "company_scheduled",
 }
 
