@@ -135,7 +135,7 @@ describe("in nginx, PostgreSQL", function()
     local answer = wait()
     databases.signal(database, "CONT")
     assert.matches("^unavailable: 127.0.0.1:%d+: it took too long$", answer)
-    assert.matches("^42 %d+$", run(PID))
+    assert(server.wait_for(function() return run(PID):find "^42 %d+$" end))
     assert.equal("0", run [[local n = 0 for _ in pairs(pool.leased) do n = n + 1 end return n]])
   end)
 

@@ -146,6 +146,15 @@ if not os.getenv "LEADCAT_SLOW" and not rawget(_G, "jit") then
       end)
     end
 
+    it("others is true", function()
+      local cores = output_of("pwd"):match "[^\n]+" .. "/" .. (os.getenv "LEADCAT_BUILD" or "build")
+      local page = { name = "spec/manual/start/others.md", lua = "luajit" }
+      page.environment = ("LUA_CPATH_5_2='%s/lua5.2/?.so;;' LUA_CPATH_5_3='%s/lua5.3/?.so;;'"):format(cores, cores)
+      local ok, problem = pcall(pages.follow, page)
+      pages.leave(page)
+      assert(ok, problem)
+    end)
+
     it("postgresql is true", function()
       local database, tree = databases.get "postgresql", output_of "pwd":match "[^\n]+"
       local path = ("''%s/lua/?.lua;%s/lua/?/init.lua;'' .. package.path"):format(tree, tree)

@@ -121,6 +121,9 @@ loop.run(assert(require("socket").bind("127.0.0.1", tonumber(arg[1]))), function
   end
   local size = select(4, head:byte(1, 4)) + 256 * select(3, head:byte(1, 4))
   local startup = connection:receive(size - 4)
+  if size == 8 then -- the request for TLS
+    connection:send "N"
+  end
   local act = startup and startup:match "user%z([^%z]+)%z"
   if ACTS[act] then
     ACTS[act](connection)

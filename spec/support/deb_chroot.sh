@@ -6,7 +6,7 @@ set -eu
 debs=$1 chroot=$2
 mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | head -1)}
 
-for command in lintian debootstrap unshare; do
+for command in lintian debootstrap unshare nsenter; do
   command -v $command >/dev/null || { echo "skipped: $command is not installed"; exit 0; }
 done
 lintian --fail-on error "$debs"/*.changes
@@ -34,7 +34,7 @@ listing() {
     -o -path '/etc/*-' -o -path '/debs*' -o -print | sort"
 }
 
-within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 >/dev/null"
+within "apt-get install -y -qq --no-install-recommends adduser luajit2 lua5.4 lua-argparse lua-cjson liblmdb0 libssl3 libutf8proc2 lua-socket >/dev/null"
 rm -rf "$chroot/debs"
 mkdir "$chroot/debs"
 cp "$debs"/*.deb "$chroot/debs"
@@ -64,3 +64,11 @@ apt-get purge -y -qq leadcat lua-leadcat >/dev/null
 ' || { rm -f "$chroot/complete"; exit 1; }
 listing | diff "$chroot.before" - || { rm -f "$chroot/complete"; exit 1; }
 echo "installed, used, and removed without a trace"
+
+# What a booted systemd leaves behind goes with the copy.
+rm -rf "$chroot.booted"
+cp -ax "$chroot" "$chroot.booted"
+chroot="$chroot.booted"
+within "apt-get install -y -qq --no-install-recommends /debs/*.deb systemd dbus >/dev/null"
+sh "${0%/*}/deb_units.sh" "$chroot"
+rm -rf "$chroot"

@@ -110,18 +110,17 @@ static lc_facts check_facts(lua_State *L, int argument, l_store *box, const lc_t
   return (lc_facts){ .trigger = trigger, .category = opt_id(L, argument + 1), .lead_status = opt_id(L, argument + 2) };
 }
 
-/* Adds what the event at the index `event`, or nil, tells of what the rules name. */
-static lc_status add_known(lua_State *L, const l_fields *fields, int names, int event, lc_known *known, lc_facts *facts,
-                           lc_error *error) {
+/* Adds what the event, or nil, tells of what the rules name. */
+static inline lc_status add_known(lua_State *L, const l_reading *reading, lc_known *known, lc_facts *facts, lc_error *error) {
   bool misses;
-  int type = lua_type(L, event);
-  if (type <= LUA_TNIL || l_fields_of(fields, facts->trigger) == 0)
+  int type = lua_type(L, reading->event);
+  if (type <= LUA_TNIL || l_fields_of(reading->fields, facts->trigger) == 0)
     return LC_OK;
   if (type != LUA_TTABLE)
-    luaL_checktype(L, event, LUA_TTABLE);
+    luaL_checktype(L, reading->event, LUA_TTABLE);
   lc_known_clear(known);
   facts->known = known;
-  return l_read_facts(L, fields, facts->trigger, names, event, 0, known, &facts->first, &misses, error);
+  return l_read_facts(L, reading, known, &facts->first, &misses, error);
 }
 
 /* Argument 1, a trigger: faster for the built-in ones. */
@@ -140,22 +139,40 @@ static void push_target(lua_State *L, int32_t to) {
     lua_pushnil(L);
 }
 
-static int l_decide(lua_State *L) {
-  lc_error error;
-  l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
-  lc_facts facts = { .trigger = find_trigger(L, rules), .category = opt_id(L, 2), .lead_status = opt_id(L, 3) };
-  lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
-  if (status == LC_OK && lc_ruleset_trigger(rules->ruleset, facts.trigger)->fields != 0) {
-    take_fields(L, rules, lua_upvalueindex(UP_NAMES));
-    status = add_known(L, &rules->fields, lua_upvalueindex(UP_NAMES), 4, &rules->known, &facts, &error);
-  }
-  if (status != LC_OK)
-    return l_fail(L, status, &error);
-  lc_decision decision = lc_decide(rules->ruleset, &facts);
+static inline int push_answer(lua_State *L, lc_decision decision) {
   lua_pushvalue(L, lua_upvalueindex(UP_ACTIONS + (int)decision.action));
   push_target(L, decision.to);
   lua_pushvalue(L, lua_upvalueindex(UP_REASONS + (int)decision.reason));
   return 3;
+}
+
+static inline bool asks_event(const l_rules *rules, lc_trigger trigger) {
+  return lc_ruleset_trigger(rules->ruleset, trigger)->fields != 0;
+}
+
+/* Adds what the event, argument 4, tells of what the rules name. */
+static lc_status add_event(lua_State *L, l_rules *rules, lc_facts *facts, lc_error *error) {
+  const l_reading reading = { &rules->fields, facts->trigger, lua_upvalueindex(UP_NAMES), 4, 0 };
+  if (!has_fields(rules))
+    take_fields(L, rules, reading.names);
+  return add_known(L, &reading, &rules->known, facts, error);
+}
+
+/* What a decision may need besides the rules at hand: the newest ones, and the event. */
+static __attribute__((noinline)) int decide_by_more(lua_State *L, l_rules *rules, lc_facts *facts) {
+  lc_error error;
+  lc_status status = is_fresh(rules) ? LC_OK : refresh(L, rules, &error);
+  if (status == LC_OK && asks_event(rules, facts->trigger))
+    status = add_event(L, rules, facts, &error);
+  return status == LC_OK ? push_answer(L, lc_decide(rules->ruleset, facts)) : l_fail(L, status, &error);
+}
+
+static int l_decide(lua_State *L) {
+  l_rules *rules = lua_touserdata(L, lua_upvalueindex(UP_RULES));
+  lc_facts facts = { .trigger = find_trigger(L, rules), .category = opt_id(L, 2), .lead_status = opt_id(L, 3) };
+  if (!is_fresh(rules) || asks_event(rules, facts.trigger))
+    return decide_by_more(L, rules, &facts);
+  return push_answer(L, lc_decide(rules->ruleset, &facts));
 }
 
 /* Pushes the decider, the rules and, for the FFI, a function that tells their fields. The rules are at the top of the stack;
@@ -241,7 +258,7 @@ static lc_status find_ruleset(lua_State *L, lc_text tenant, int event, const lc_
     if (status != LC_OK || lc_ruleset_trigger(*ruleset, facts->trigger)->fields == 0 || lua_isnoneornil(L, event))
       return status;
     if (fields.ruleset == (*ruleset)->checksum)
-      return add_known(L, &fields, top + 1, event, known, facts, &box->error);
+      return add_known(L, &(l_reading){ &fields, facts->trigger, top + 1, event, 0 }, known, facts, &box->error);
     lua_settop(L, top);
     l_push_fields(L, *ruleset, &fields);
   }
@@ -398,7 +415,8 @@ static int push_explanation(lua_State *L, const lc_ruleset *ruleset, int argumen
   lc_known *known = l_push_known(L);
   int names = lua_gettop(L) + 1;
   l_push_fields(L, ruleset, &fields);
-  lc_status status = add_known(L, &fields, names, argument + 3, known, &facts, &error);
+  const l_reading reading = { &fields, facts.trigger, names, argument + 3, 0 };
+  lc_status status = add_known(L, &reading, known, &facts, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   lc_decision decision = lc_explain(ruleset, &facts, &explanation);

@@ -80,34 +80,48 @@ static __attribute__((noinline)) lc_status set_list(lua_State *L, lc_known *know
 }
 
 /* Pushes the event's table of that place, or nil. Whether there is one. */
-static bool push_place(lua_State *L, int names, int event, int place) {
-  lua_pushvalue(L, l_name_at(names, place));
-  int type = l_rawget(L, event);
+static bool push_place(lua_State *L, const l_reading *reading, int place) {
+  lua_pushvalue(L, l_name_at(reading->names, place));
+  int type = l_rawget(L, reading->event);
   if (type != LUA_TTABLE && type != LUA_TNIL)
     luaL_error(L, "event: %s must be a table, not a %s", place_names[place], luaL_typename(L, -1));
   return type == LUA_TTABLE;
 }
 
+/* Where the values of a place are: the index of the event's table, and of what the host knows, which goes before it; 0: there is
+ * none. */
+typedef struct tables {
+  int event, answers;
+} tables;
+
+/* Pushes the event's table of the place, or nil, which will be at the index `at`. */
+static inline tables push_tables(lua_State *L, const l_reading *reading, int place, int at) {
+  int event = push_place(L, reading, place) ? at : 0;
+  bool is_answered = place == LC_IN_FACTS && reading->answers != 0 && lua_istable(L, reading->answers);
+  return (tables){ event, is_answered ? reading->answers : 0 };
+}
+
 /* Pushes what the table at the index has by that name, unless there is no table: 0. Gives its type. */
-static inline int push_value(lua_State *L, int table, int name) {
+static inline int push_from(lua_State *L, int table, int name) {
   if (table == 0)
     return LUA_TNIL;
   lua_pushvalue(L, name);
   return l_rawget(L, table);
 }
 
-/* Reads what the tables have, the facts of which begin at `first`: the event's and, where it has the fact, the host's. `top` is
- * the top of the stack. */
-static lc_status read_place(lua_State *L, uint64_t fields, int names, int table, int answers, int top, lc_known *known,
-                            size_t first, lc_error *error) {
-  enum { AT_ONCE = 4 /* fields whose values are left on the stack: taking each from there takes as long as reading it */ };
+static inline int push_value(lua_State *L, tables from, int name) {
+  int type = push_from(L, from.answers, name);
+  return type != LUA_TNIL ? type : push_from(L, from.event, name);
+}
+
+/* Reads these fields of the tables; the fact of the ruleset's first field is at `first`. `top` is the top of the stack. */
+static inline lc_status read_place(lua_State *L, uint64_t fields, int names, tables from, int top, lc_known *known, size_t first,
+                                   lc_error *error) {
+  enum { AT_ONCE = 8 /* fields whose values are left on the stack: taking each from there takes as long as reading it */ };
   lc_status status = LC_OK;
   for (int read = 1; fields != 0 && status == LC_OK; fields &= fields - 1, read++) {
     int field = __builtin_ctzll(fields);
-    int name = l_name_at(names, LC_FIELD_PLACES + field);
-    int type = push_value(L, answers, name);
-    if (type == LUA_TNIL)
-      type = push_value(L, table, name);
+    int type = push_value(L, from, l_name_at(names, LC_FIELD_PLACES + field));
     status = type == LUA_TTABLE ? set_list(L, known, first + (size_t)field, error)
                                 : set_single(L, type, known, first + (size_t)field, error);
     if (read % AT_ONCE == 0)
@@ -123,20 +137,20 @@ static bool misses_fact(const lc_known *known, uint64_t fields, size_t first) {
   return false;
 }
 
-lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers,
-                       lc_known *known, size_t *first, bool *misses, lc_error *error) {
-  int top = lua_gettop(L);
-  lc_status status = lc_known_add(known, fields->count, first, error);
-  for (int place = 0; place < LC_FIELD_PLACES && status == LC_OK; place++) {
-    uint64_t wanted = l_fields_of(fields, trigger) & fields->places[place];
-    if (wanted == 0)
+lc_status l_read_facts(lua_State *L, const l_reading *reading, lc_known *known, size_t *first, bool *misses, lc_error *error) {
+  const uint64_t wanted = l_fields_of(reading->fields, reading->trigger);
+  const int top = lua_gettop(L), names = reading->names;
+  lc_status status = lc_known_add(known, reading->fields->count, first, error);
+  uint64_t rest = wanted;
+  for (int place = 0; rest != 0 && status == LC_OK; place++) {
+    uint64_t here = rest & reading->fields->places[place];
+    if (here == 0)
       continue;
-    int table = push_place(L, names, event, place) ? top + 1 : 0;
-    bool is_answered = place == LC_IN_FACTS && answers != 0 && lua_istable(L, answers);
-    status = read_place(L, wanted, names, table, is_answered ? answers : 0, top + 1, known, *first, error);
+    status = read_place(L, here, names, push_tables(L, reading, place, top + 1), top + 1, known, *first, error);
     lua_settop(L, top);
+    rest ^= here;
   }
-  *misses = status == LC_OK && misses_fact(known, l_fields_of(fields, trigger) & fields->places[LC_IN_FACTS], *first);
+  *misses = status == LC_OK && misses_fact(known, wanted & reading->fields->places[LC_IN_FACTS], *first);
   return status;
 }
 
@@ -180,15 +194,14 @@ static bool keep_value(lua_State *L, int kept, int name) {
   return true;
 }
 
-/* Pushes a table of the values of the fields; nil when there are none. `table` and `answers` as for read_place. */
-static void keep_place(lua_State *L, uint64_t fields, int names, int table, int answers) {
+/* Pushes a table of the values of the fields; nil when there are none. */
+static void keep_place(lua_State *L, uint64_t fields, int names, tables from) {
   bool any = false;
   lua_newtable(L);
   int kept = lua_gettop(L);
   for (; fields != 0; fields &= fields - 1) {
     int name = l_name_at(names, LC_FIELD_PLACES + __builtin_ctzll(fields));
-    if (push_value(L, answers, name) == LUA_TNIL)
-      push_value(L, table, name);
+    push_value(L, from, name);
     any |= lua_gettop(L) > kept && keep_value(L, kept, name);
     lua_settop(L, kept);
   }
@@ -196,16 +209,14 @@ static void keep_place(lua_State *L, uint64_t fields, int names, int table, int 
     lua_pushnil(L);
 }
 
-void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers) {
+void l_push_facts(lua_State *L, const l_reading *reading) {
   lua_newtable(L);
   int facts = lua_gettop(L);
   for (int place = 0; place < LC_FIELD_PLACES; place++) {
-    uint64_t wanted = l_fields_of(fields, trigger) & fields->places[place];
+    uint64_t wanted = l_fields_of(reading->fields, reading->trigger) & reading->fields->places[place];
     if (wanted == 0)
       continue;
-    int table = push_place(L, names, event, place) ? facts + 1 : 0;
-    bool is_answered = place == LC_IN_FACTS && answers != 0 && lua_istable(L, answers);
-    keep_place(L, wanted, names, table, is_answered ? answers : 0);
+    keep_place(L, wanted, reading->names, push_tables(L, reading, place, facts + 1));
     lua_setfield(L, facts, place_names[place]);
     lua_settop(L, facts);
   }

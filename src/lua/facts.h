@@ -37,16 +37,22 @@ static inline int l_name_count(const l_fields *fields) {
 /* Takes the fields of the ruleset, and pushes their names. That allocates: the ruleset may be gone afterwards. */
 void l_push_fields(lua_State *L, const lc_ruleset *ruleset, l_fields *fields);
 
-/* Adds the facts that the rules of the trigger name to `known`, the first at `*first`; `names` is the index of the names,
- * `event` that of the event, `answers` that of a table of what the host knows, by names; 0: there is none. `*misses` is set
- * when a fact that is not the event's own is in neither. Raises when the event's sale, contact, actor or facts are no table.
- * LC_UNAVAILABLE when out of memory. Allocates nothing in Lua. */
-lc_status l_read_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers,
-                       lc_known *known, size_t *first, bool *misses, lc_error *error);
+/* What is read: the fields that the trigger's rules name. The rest are indexes: of the first of the names, of the event, and of a
+ * table of what the host knows, by names; 0: there is none. */
+typedef struct l_reading {
+  const l_fields *fields;
+  lc_trigger trigger;
+  int names, event, answers;
+} l_reading;
+
+/* Adds these facts to `known`, the first at `*first`. `*misses` is set when a fact that is not the event's own is in neither.
+ * Raises when the event's sale, contact, actor or facts are no table. LC_UNAVAILABLE when out of memory. Allocates nothing in
+ * Lua. */
+lc_status l_read_facts(lua_State *L, const l_reading *reading, lc_known *known, size_t *first, bool *misses, lc_error *error);
 
 /* Pushes those facts of the event as they are, without what no condition can compare, such as a very long text:
  * {facts = {name = value}, sale = likewise, ...}. */
-void l_push_facts(lua_State *L, const l_fields *fields, lc_trigger trigger, int names, int event, int answers);
+void l_push_facts(lua_State *L, const l_reading *reading);
 
 /* Pushes an empty lc_known, which the stack keeps. */
 lc_known *l_push_known(lua_State *L);

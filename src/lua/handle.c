@@ -270,8 +270,8 @@ static void add_facts(lua_State *L, const l_how *how, l_open *open, lc_case *c) 
     lua_getfield(L, event - 1, "facts");
   else
     lua_pushnil(L);
-  if (l_read_facts(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, event, event + 1, open->known,
-                   &c->first_fact, &misses, &error) != LC_OK)
+  const l_reading reading = { &open->fields, (lc_trigger)c->entry.trigger, open->names, event, event + 1 };
+  if (l_read_facts(L, &reading, open->known, &c->first_fact, &misses, &error) != LC_OK)
     luaL_error(L, "%s", error.message);
   bool may_ask = how->asks_facts && lua_isnil(L, event + 1);
   c->misses_facts = may_ask && (is_anew(c) ? looks_beside(open, c) : misses);
@@ -329,7 +329,7 @@ static void push_looked_at(lua_State *L, const l_open *open, int place, const lc
     lua_getfield(L, top + 2, "facts");
   else
     lua_pushnil(L);
-  l_push_facts(L, &open->fields, (lc_trigger)c->entry.trigger, open->names, top + 1, top + 3);
+  l_push_facts(L, &(l_reading){ &open->fields, (lc_trigger)c->entry.trigger, open->names, top + 1, top + 3 });
   lua_replace(L, top + 1);
   lua_settop(L, top + 1);
 }

@@ -90,9 +90,10 @@ static lc_status add_facts(lua_State *L, l_simulator *simulator, lc_trigger trig
   lc_columns *columns = &simulator->columns;
   lc_status status = LC_OK;
   bool misses;
-  for (int i = 0; i < simulator->simulation.side_count && status == LC_OK; i++)
-    status = l_read_facts(L, &simulator->fields[i], trigger, lua_upvalueindex(UP_NAMES + i * L_NAMES_MAX), 1, 0,
-                          &columns->known[i], &columns->first[i][columns->count], &misses, error);
+  for (int i = 0; i < simulator->simulation.side_count && status == LC_OK; i++) {
+    const l_reading reading = { &simulator->fields[i], trigger, lua_upvalueindex(UP_NAMES + i * L_NAMES_MAX), 1, 0 };
+    status = l_read_facts(L, &reading, &columns->known[i], &columns->first[i][columns->count], &misses, error);
+  }
   return status;
 }
 

@@ -70,13 +70,15 @@ static inline bool text_stands(unsigned asked, const lc_fact *a, const char *a_t
 /* The values of a condition. */
 typedef struct values {
   const lc_fact *at, *end;
-  const char *texts; /* that they point into */
 } values;
 
-static inline values values_of(const lc_evidence *evidence, const lc_packed_condition *condition) {
-  const lc_fact *constants = lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONSTANTS);
+static inline const lc_fact *constants_of(const lc_evidence *evidence) {
+  return lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONSTANTS);
+}
+
+static inline values values_of(const lc_fact *constants, const lc_packed_condition *condition) {
   const lc_fact *first = constants + condition->values.first;
-  return (values){ first, first + condition->values.count, lc_ruleset_block(evidence->ruleset, LC_BLOCK_TEXTS) };
+  return (values){ first, first + condition->values.count };
 }
 
 static inline bool number_relates(values to, unsigned asked, double number) {
@@ -86,73 +88,74 @@ static inline bool number_relates(values to, unsigned asked, double number) {
   return false;
 }
 
-static inline bool text_relates(values to, unsigned asked, const lc_fact *text, const char *texts) {
+static bool text_relates(values to, const char *to_texts, unsigned asked, const lc_fact *text, const char *texts) {
   for (; to.at < to.end; to.at++)
-    if (to.at->kind == LC_TEXT && text_stands(asked, text, texts, to.at, to.texts))
+    if (to.at->kind == LC_TEXT && text_stands(asked, text, texts, to.at, to_texts))
       return true;
   return false;
 }
 
 /* Booleans have no order. */
-static inline bool boolean_relates(values to, unsigned asked, uint32_t boolean) {
+static bool boolean_relates(values to, unsigned asked, uint32_t boolean) {
   for (; to.at < to.end; to.at++)
     if (to.at->kind == LC_BOOLEAN && (asked & ORDER) == EQUAL && to.at->size == boolean)
       return true;
   return false;
 }
 
-static __attribute__((noinline)) bool other_relates(const lc_evidence *evidence, const lc_packed_condition *condition,
-                                                    unsigned asked, const lc_fact *fact) {
-  values to = values_of(evidence, condition);
-  if (fact->kind == LC_TEXT)
-    return text_relates(to, asked, fact, evidence->facts->known->texts);
-  return fact->kind == LC_BOOLEAN && boolean_relates(to, asked, fact->size);
+/* Whether a single value stands as asked to one of the condition's. */
+static bool relates(const lc_evidence *evidence, values to, unsigned asked, const lc_fact *fact) {
+  switch (fact->kind) {
+  case LC_NUMBER: return number_relates(to, asked, fact->is.number);
+  case LC_BOOLEAN: return boolean_relates(to, asked, fact->size);
+  case LC_TEXT: return text_relates(to, lc_ruleset_block(evidence->ruleset, LC_BLOCK_TEXTS), asked, fact,
+                                    evidence->facts->known->texts);
+  default: return false;
+  }
+}
+
+static bool list_relates(const lc_evidence *evidence, values to, unsigned asked, const lc_fact *list) {
+  const lc_fact *value = evidence->facts->known->facts + list->is.at, *end = value + list->size;
+  bool each = (asked & EACH) != 0;
+  for (; value < end; value++)
+    if (relates(evidence, to, asked, value) != each)
+      return !each;
+  return each && list->size != 0;
+}
+
+static __attribute__((noinline)) bool fact_relates(const lc_evidence *evidence, values to, unsigned asked, const lc_fact *fact) {
+  if ((asked & THERE) != 0)
+    return fact->kind != LC_UNKNOWN;
+  return fact->kind == LC_LIST ? list_relates(evidence, to, asked, fact) : relates(evidence, to, asked, fact);
 }
 
 static inline bool is_short_text(const lc_fact *fact) {
   return fact->kind == LC_TEXT && fact->size <= LC_SHORT_TEXT;
 }
 
-/* Whether a short text is one of the values: those are all in the facts themselves. */
+/* Whether a short text is one of the values: those are all in the facts themselves, with zeros behind them. */
 static inline bool is_among(values to, const lc_fact *text) {
   for (; to.at < to.end; to.at++)
-    if (to.at->is.at == text->is.at && to.at->size == text->size && to.at->kind == LC_TEXT)
+    if (memcmp(to.at, text, sizeof *text) == 0)
       return true;
   return false;
 }
 
-/* Whether a single value stands as asked to one of the condition's. What needs so little is apart: numbers, and whether a
- * short text is one of some. */
-static inline bool relates(const lc_evidence *evidence, const lc_packed_condition *condition, unsigned asked,
-                           const lc_fact *fact) {
-  if (fact->kind == LC_NUMBER)
-    return number_relates(values_of(evidence, condition), asked, fact->is.number);
-  if ((asked & ORDER) == EQUAL && is_short_text(fact))
-    return is_among(values_of(evidence, condition), fact);
-  return other_relates(evidence, condition, asked, fact);
-}
-
-static bool list_relates(const lc_evidence *evidence, const lc_packed_condition *condition, unsigned asked, const lc_fact *list) {
-  const lc_fact *value = evidence->facts->known->facts + list->is.at, *end = value + list->size;
-  bool each = (asked & EACH) != 0;
-  for (; value < end; value++)
-    if (relates(evidence, condition, asked, value) != each)
-      return !each;
-  return each && list->size != 0;
-}
-
-static inline __attribute__((always_inline)) bool holds(const lc_evidence *evidence, const lc_packed_condition *condition) {
+/* What most conditions come to is looked at here: numbers, and whether a short text is one of some. */
+static inline __attribute__((always_inline)) bool holds(const lc_evidence *evidence, const lc_fact *constants,
+                                                        const lc_packed_condition *condition) {
   lc_fact own;
   const lc_fact *fact = fact_of(evidence, condition->field, &own);
   unsigned asked = meanings[condition->is];
-  bool found = (asked & THERE) != 0 ? fact->kind != LC_UNKNOWN
-             : fact->kind == LC_LIST ? list_relates(evidence, condition, asked, fact)
-             : relates(evidence, condition, asked, fact);
+  values to = values_of(constants, condition);
+  bool found = fact->kind == LC_NUMBER && (asked & ORDER) != 0 ? number_relates(to, asked, fact->is.number)
+             : is_short_text(fact) && (asked & ORDER) == EQUAL ? is_among(to, fact)
+             : fact_relates(evidence, to, asked, fact);
   return found != ((asked & NOT) != 0);
 }
 
 bool lc_condition_holds(const lc_evidence *evidence, const lc_packed_condition *condition) {
-  return holds(evidence, condition);
+  return holds(evidence, constants_of(evidence), condition);
 }
 
 bool lc_rule_has_from(const lc_evidence *evidence, const lc_packed_rule *rule) {
@@ -173,10 +176,11 @@ bool lc_rule_goes_back(const lc_evidence *evidence, const lc_packed_rule *rule) 
 bool lc_rule_applies(const lc_evidence *evidence, const lc_packed_rule *rule) {
   const lc_packed_condition *conditions = lc_ruleset_block(evidence->ruleset, LC_BLOCK_CONDITIONS);
   const lc_packed_condition *at = conditions + rule->when.first, *end = at + rule->when.count;
+  const lc_fact *constants = constants_of(evidence);
   if (at == end)
     return true;
   while (at < end) {
-    bool met = holds(evidence, at);
+    bool met = holds(evidence, constants, at);
     if (met && at->rest == 0)
       return true;
     at += met ? 1 : at->rest + 1; /* else the next group */

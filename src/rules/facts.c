@@ -71,11 +71,11 @@ static bool grow(void **memory, size_t size, size_t used, size_t more, size_t *r
   return true;
 }
 
-static bool grow_facts(lc_known *known, size_t more) {
+lc_status lc_known_grow(lc_known *known, size_t count, lc_error *error) {
   void *facts = known->facts;
-  bool grown = grow(&facts, sizeof *known->facts, known->count, more, &known->room);
+  bool grown = grow(&facts, sizeof *known->facts, known->count, count, &known->room);
   known->facts = facts;
-  return grown;
+  return grown ? LC_OK : lc_no_memory(error);
 }
 
 static bool grow_texts(lc_known *known, size_t more) {
@@ -83,16 +83,6 @@ static bool grow_texts(lc_known *known, size_t more) {
   bool grown = grow(&texts, 1, known->texts_used, more, &known->texts_room);
   known->texts = texts;
   return grown;
-}
-
-lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error) {
-  if (known->room - known->count < count && !grow_facts(known, count))
-    return lc_no_memory(error);
-  *first = known->count;
-  for (size_t i = 0; i < count; i++)
-    known->facts[known->count + i].kind = LC_UNKNOWN;
-  known->count += count;
-  return LC_OK;
 }
 
 lc_status lc_known_set_long_text(lc_known *known, size_t at, lc_text text, lc_error *error) {

@@ -73,8 +73,20 @@ static inline void lc_known_clear(lc_known *known) {
   known->count = known->texts_used = 0;
 }
 
+/* Makes room for `count` facts more. LC_UNAVAILABLE when out of memory. */
+lc_status lc_known_grow(lc_known *known, size_t count, lc_error *error);
+
 /* Adds `count` unknown facts, the first of which is at `*first`. LC_UNAVAILABLE when out of memory. */
-lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error);
+static inline lc_status lc_known_add(lc_known *known, size_t count, size_t *first, lc_error *error) {
+  *first = known->count;
+  lc_status status = known->room - known->count < count ? lc_known_grow(known, count, error) : LC_OK;
+  if (status != LC_OK)
+    return status;
+  for (lc_fact *fact = known->facts + known->count, *end = fact + count; fact < end; fact++)
+    fact->kind = LC_UNKNOWN;
+  known->count += count;
+  return LC_OK;
+}
 
 /* Eight bytes of the value 1, and the high bits of eight bytes. */
 #define LC_EACH_BYTE UINT64_C(0x0101010101010101)

@@ -115,6 +115,17 @@ function socket.connect(options)
   return self
 end
 
+--- Asks a server for a sign of life, for which nobody waits: a function that tells whether something has come, be it that
+--- it cannot be reached. What has come is dropped, and the connection closed.
+---@param options leadcat.SocketOptions its timeout matters only in nginx
+---@param bytes string to be sent
+---@return fun(): boolean has_answered
+function socket.probe(options, bytes)
+  options_of.check(options, OPTIONS, "socket.probe: ")
+  local kind = platform.is_nginx and "cosocket" or "luasocket"
+  return require("leadcat.util.socket." .. kind).probe(options, bytes)
+end
+
 --- Closes what was released under this name of a pool, if it is still there. nginx does that by itself, after half a minute.
 ---@param pool string
 function socket.forget(pool)

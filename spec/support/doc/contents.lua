@@ -7,6 +7,7 @@ local contents = {
     { "spec/manual/start/haproxy.md" },
     { "spec/manual/start/apache.md" }, { "spec/manual/start/prosody.md" },
     { "spec/manual/start/tarantool.md" }, { "spec/manual/start/postgresql.md" },
+    { "spec/manual/start/others.md" },
   } },
   { "Using leadcat", {
     { "spec/manual/concepts.md" }, { "lua/leadcat/rules/README.md" }, { "lua/leadcat/insight/README.md" },

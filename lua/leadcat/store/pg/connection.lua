@@ -1,6 +1,7 @@
 --- A session with one server. What fails in a way that leaves it open whether something was done closes the session; nothing
 -- is sent a second time.
 
+local core = require "leadcat.core"
 local message = require "leadcat.store.pg.message"
 local reply = require "leadcat.store.pg.reply"
 local socket = require "leadcat.util.socket"
@@ -16,6 +17,7 @@ local MOST_PREPARED = 200 -- statements of a session; others are parsed each tim
 ---@field parameters table<string, string> what the server says of itself
 ---@field status "idle"|"in a transaction"|"in a failed transaction"
 ---@field leaves boolean whether the server has to be left: it is gone, on its way, or no longer the primary
+---@field silence? number seconds for which the last call has waited for what did not come
 ---@field prepared table<leadcat.pg.Statement, {name: string, columns: table[]}>
 local Connection = {}
 Connection.__index = Connection
@@ -56,6 +58,7 @@ local function fail_with(self, problem)
 end
 
 local function fail_without(self, reason)
+  self.silence = self.wire.failure and core.uptime() - self.wire.begun
   self.leaves = self.leaves or self.wire.failure ~= nil
   return nil, ("%s: %s"):format(self.host_name, reason), "unavailable"
 end

@@ -1,6 +1,8 @@
 --- Sessions with whichever of several servers can be written to: a bounded number of them, in nginx for each worker. A server
--- that is gone, or no longer the primary, is left at once, with all sessions that were put aside.
+-- that is gone, or no longer the primary, is left at once, with all sessions that were put aside; one that is silent, for a
+-- while.
 
+local breaker = require "leadcat.store.pg.breaker"
 local connection = require "leadcat.store.pg.connection"
 local core = require "leadcat.core"
 local platform = require "leadcat.util.platform"
@@ -19,6 +21,7 @@ local made = 0 -- pools and sessions of this process, for names
 ---@field size integer
 ---@field keeps_warnings boolean
 ---@field ignores_raised boolean
+---@field breaker leadcat.pg.Breaker
 ---@field sessions integer how many were opened so far: where it stays, nobody has put another database in the place of this one
 local Pool = {}
 Pool.__index = Pool
@@ -73,12 +76,26 @@ local function new_key()
   return "pg " .. made
 end
 
+-- A session with a host, unless that is left alone.
+local function try(self, host)
+  local allowed, why = self.breaker:allows(host)
+  if not allowed then
+    return nil, ("%s: %s"):format(host.name, why)
+  end
+  local begun = core.uptime()
+  local opened, reason, problem = connection.open(self, host, new_key())
+  if not opened then
+    self.breaker:note(host, not problem and core.uptime() - begun or nil)
+  end
+  return opened, reason, problem
+end
+
 -- A session with the first host that will do, beginning with the one that did last.
 local function open(self)
   local hosts, begin, reasons, last = self.info.hosts, self.first, {}, nil
   for i = 0, #hosts - 1 do
     local at = (begin - 1 + i) % #hosts + 1
-    local opened, reason, problem = connection.open(self, hosts[at], new_key())
+    local opened, reason, problem = try(self, hosts[at])
     if opened then
       self.first, self.sessions = at, self.sessions + 1
       return opened
@@ -135,6 +152,7 @@ function Pool:release(taken)
   elseif taken.leaves and taken.since == self.left[taken.host] then
     leave(self, taken.host)
   end
+  self.breaker:note(taken.host, taken.silence)
   if taken:is_open() and taken.status == "idle" and taken.since == self.left[taken.host] and not self.is_closed then
     taken:park()
     self.idle[#self.idle + 1] = taken
@@ -204,7 +222,7 @@ function pool.new(info, options)
   return setmetatable({
     info = info, settings = options.settings, timeout = options.timeout, size = options.size,
     keeps_warnings = options.keeps_warnings, ignores_raised = options.ignores_raised, idle = {}, first = 1, left = {},
-    sessions = 0, is_closed = false,
+    sessions = 0, is_closed = false, breaker = breaker.new(info.connect_timeout + options.timeout),
     leased = setmetatable({}, { __mode = "k" }), waiting = platform.semaphore and platform.semaphore.new() or nil,
   }, Pool)
 end

@@ -15,6 +15,7 @@ local MESSAGE, BYTE = 100, 4 -- what a message may take, and each of its bytes, 
 ---@class leadcat.pg.Wire
 ---@field socket leadcat.Socket
 ---@field failure? string why nothing can be read or sent any more
+---@field begun number when the last request has begun
 local Wire = {}
 Wire.__index = Wire
 
@@ -28,7 +29,7 @@ end
 ---@param socket leadcat.Socket
 ---@return leadcat.pg.Wire
 function wire.new(socket)
-  return setmetatable({ socket = socket, buffer = "", at = 1, left = MOST, deadline = 0 }, Wire)
+  return setmetatable({ socket = socket, buffer = "", at = 1, left = MOST, begun = 0, deadline = 0 }, Wire)
 end
 
 --- Closes the connection, and remembers why.
@@ -45,7 +46,8 @@ end
 --- Begins a request, whose reply must be there before the deadline.
 ---@param seconds number
 function Wire:begin(seconds)
-  self.deadline, self.left = core.uptime() + seconds, MOST
+  self.begun, self.left = core.uptime(), MOST
+  self.deadline = self.begun + seconds
   if not self.failure then
     self.socket:settimeout(seconds)
   end

@@ -14,7 +14,7 @@ local triggers = require "leadcat.rules.triggers"
 local rules = {}
 
 local EVERY = 0.25 -- seconds between two looks at the counter
-local AWAY, LONGEST_AWAY = 1, 30 -- while the database is away: the first time, and at most
+local AWAY = 1 -- while the database is away
 local TIMEOUT = 2 -- seconds for an answer; where nothing else runs meanwhile, deciding waits for it
 local SPARE = 0.25 -- seconds for which the lease outlasts the next look
 
@@ -163,8 +163,7 @@ local function take_turn(self)
     return true
   end
   local done, message, code = look(self)
-  self.away = not done and math.min((self.away or AWAY / 2) * 2, LONGEST_AWAY) or nil
-  local pause = self.ticks and self.away and AWAY or self.away or EVERY
+  local pause = done and EVERY or AWAY
   self.polls_at = core.uptime() + pause
   self.lease:hold(pause + SPARE, done and self.polled_at, done and self.counter)
   return done, message, code

@@ -1,6 +1,7 @@
 --- Connections by nginx's cosockets: the worker serves other requests while one waits.
 
 local core = require "leadcat.core"
+local platform = require "leadcat.util.platform"
 
 local ngx = rawget(_G, "ngx")
 
@@ -75,6 +76,26 @@ function Handle:receive(most, deadline)
   end
   local bytes, message = self.socket:receiveany(most)
   return bytes, said(message)
+end
+
+--- See `socket.probe`.
+---@param address leadcat.SocketOptions
+---@param bytes string
+---@return fun(): boolean
+function cosocket.probe(address, bytes)
+  local has_answered = false
+  platform.later(0, function()
+    local deadline = core.uptime() + address.timeout
+    local handle, message = cosocket.connect(address, deadline)
+    if handle then
+      local sent
+      sent, message = handle:send(bytes, deadline)
+      message = sent and select(2, handle:receive(1, deadline)) or message
+      handle:close()
+    end
+    has_answered = message ~= TIMED_OUT
+  end)
+  return function() return has_answered end
 end
 
 --- Keeps the connection for the next one who asks for the pool that it was connected with.

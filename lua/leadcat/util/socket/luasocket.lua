@@ -93,6 +93,15 @@ end
 
 -- ---------------------------------------------------------------------------------------------------------------------
 
+-- A socket that is not connected; or nil, message.
+local function new_socket(address)
+  local found, library = protected.call(require, address.path and "socket.unix" or "socket")
+  if not found then
+    return nil, "LuaSocket is not installed"
+  end
+  return (address.path and library.stream or library.tcp)()
+end
+
 --- Connects.
 ---@param address leadcat.SocketOptions
 ---@param deadline number by `core.uptime`
@@ -102,11 +111,7 @@ function luasocket.connect(address, deadline)
   if kept then
     return kept, nil, true
   end
-  local found, library = protected.call(require, address.path and "socket.unix" or "socket")
-  if not found then
-    return nil, "LuaSocket is not installed"
-  end
-  local made, message = (address.path and library.stream or library.tcp)()
+  local made, message = new_socket(address)
   if not made then
     return nil, message
   end
@@ -121,6 +126,35 @@ function luasocket.connect(address, deadline)
     made:setoption("tcp-nodelay", true)
   end
   return self
+end
+
+--- See `socket.probe`.
+---@param address leadcat.SocketOptions
+---@param bytes string few
+---@return fun(): boolean
+function luasocket.probe(address, bytes)
+  local made = new_socket(address)
+  local waits = made ~= nil
+  if made then
+    made:settimeout(0)
+    local _, message = made:connect(address.path or address.host, address.port)
+    waits = not message or WAITS[message]
+  end
+  local was_sent = false
+  return function()
+    local message
+    if waits and not was_sent then
+      was_sent, message = made:send(bytes)
+    end
+    if waits and was_sent then
+      message = select(2, made:receive(1))
+    end
+    waits = waits and WAITS[message]
+    if made and not waits then
+      made:close()
+    end
+    return not waits
+  end
 end
 
 --- Sends all bytes; or nil, message.
