@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "draft.h"
 #include "identity.h"
 #include "internal.h"
 #include "store.h"

@@ -5,7 +5,6 @@
 #include "clock.h"
 #include "daily.h"
 #include "delivery.h"
-#include "draft.h"
 #include "env.h"
 #include "owner.h"
 #include "pending.h"
@@ -540,8 +539,9 @@ int lc_put_delivery(lc_writer *w, const lc_delivery *delivery);
 
 /* ---- from draft.c ----------------------------------------------------------------------- */
 
-/* Puts a draft with its id, which has no other one. */
-int lc_put_draft(const lc_writer *w, const lc_draft *draft);
+/* Puts a draft (draft.h) with its id, which has no other one. */
+struct lc_draft;
+int lc_put_draft(const lc_writer *w, const struct lc_draft *draft);
 
 /* ---- from old_deliveries.c -------------------------------------------------------------- */
 
