@@ -31,6 +31,9 @@ local EVENTS = { anyOf = json.array { ref "Event", list "Event" } }
 local OUTCOMES = { anyOf = json.array { ref "Outcome", list "Outcome" } }
 local CHANGES = object({ changes = list "Change", next = { type = "string" } }, { "changes", "next" })
 
+-- 202: a draft, with four eyes.
+local SAVED = object { revision = INTEGER, draft = ref "Draft" }
+
 local HELD = object {
   entries = { type = "array", items = INTEGER, minItems = 1, maxItems = 1000 }, rule = { type = "string" },
   all = { const = true },
@@ -62,7 +65,7 @@ local OPERATIONS = {
   ["GET /api/config"] = { "The newest config; its ETag is the revision.", gives = ref "Config", is_tagged = true },
   ["PUT /api/config"] = {
     "Saves a whole config as a new revision, if the newest one is that of If-Match. 202: as a draft, with four eyes.",
-    takes = ref "Config", if_match = true, gives = object({ revision = INTEGER }, { "revision" }), later = true,
+    takes = ref "Config", if_match = true, gives = SAVED, later = true,
     codes = "stale revision_required too_large unsupported_type malformed",
   },
   ["GET /api/drafts"] = { "Drafts of the config, newest first; at most 20.", gives = list "Draft" },
@@ -133,7 +136,7 @@ local OPERATIONS = {
   },
   ["POST /api/shadow/real"] = {
     "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
-    gives = object({ revision = INTEGER }, { "revision" }), later = true,
+    gives = SAVED, later = true,
     codes = "not_found stale too_large unsupported_type malformed",
   },
   ["GET /api/held"] = {

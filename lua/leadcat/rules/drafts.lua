@@ -247,7 +247,7 @@ local function twins(base, theirs, mine)
   return paths
 end
 
----@class leadcat.Foreseen what approving a draft would come to now
+---@class leadcat.DraftOutlook what approving a draft would come to now
 ---@field config leadcat.Config what would be in force
 ---@field newest leadcat.Config what is
 ---@field base leadcat.Config what the draft was made from
@@ -276,7 +276,7 @@ end
 --- One draft, with its config, and what approving it would come to now.
 ---@param id integer
 ---@return leadcat.Draft? draft
----@return leadcat.Foreseen|string|nil foreseen, string? code (or the message) `not_found`, `unavailable`, `io`, `corrupt`
+---@return leadcat.DraftOutlook|string|nil foreseen, string? code (or the message) `not_found`, `unavailable`, `io`, `corrupt`
 function drafts:draft(id)
   self:_check_open()
   local draft, message, code = find(self, id)
@@ -395,9 +395,12 @@ function drafts:approve(id, options)
   return done and shown(draft), message, code
 end
 
+---@class (exact) leadcat.DiscardOptions
+---@field actor? leadcat.Actor `can` is asked whether he may `configure`
+
 --- Removes a draft, also one that waits for its time.
 ---@param id integer
----@param options? {actor?: leadcat.Actor} `can` is asked for `configure`
+---@param options? leadcat.DiscardOptions
 ---@return true? done, string? message, string? code `not_found`, `forbidden`; `conflict`: somebody has just changed it
 function drafts:discard(id, options)
   self:_check_open()
