@@ -5,6 +5,7 @@
 local as_text = require "leadcat.util.as_text"
 local assign = require "leadcat.events.assign"
 local backfill = require "leadcat.past.backfill"
+local calendar = require "leadcat.insight.calendar"
 local changes = require "leadcat.past.changes"
 local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
@@ -37,6 +38,7 @@ local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
 local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
+local suggest = require "leadcat.insight.suggest"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
 local upkeep = require "leadcat.operations.upkeep"
@@ -95,6 +97,7 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, outlook.why
 Engine.backfill = backfill.backfill
 Engine.drift, Engine.set_right = drift.drift, set_right.set_right
+Engine.calendar = calendar.calendar
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
 Engine.health, Engine.recount = health.health, daily.recount
@@ -111,6 +114,7 @@ Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
 Engine.held, Engine.release, Engine.drop = held.held, held.release, held.drop
+Engine.suggest = suggest.suggest
 Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
@@ -150,6 +154,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@field recovers boolean whether a new engine finishes what a crash has left unfinished
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> where `maintain` goes on with each kind of work
+---@field calendars table<string, number> when it looks again at the calendar of a tenant
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine> weak: those that are in use
 ---@field kept leadcat.Engine[] the newest of them, a ring
@@ -208,7 +213,7 @@ end
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
   shared.hooks, shared.in_flight, shared.commits, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
-  shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
+  shared.rounds, shared.calendars, shared.tenants = {}, {}, setmetatable({}, { __mode = "v" })
   shared.kept, shared.kept_last = {}, 0
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}
@@ -394,8 +399,8 @@ end
 ---@field limit? integer 1 to 1,000; default 100
 ---@field after? integer an entry, to go on behind it
 
---- The journal, newest first. Only `company` has an index: with other filters a page may have fewer entries than
---- `limit`, or none, and yet not be the last.
+--- The journal, newest first. `company`, `run` and the status `waiting` have an index: with other filters a page may have
+--- fewer entries than `limit`, or none, and yet not be the last.
 ---@param query? leadcat.HistoryQuery
 ---@return leadcat.Entry[]? entries
 ---@return integer|string|nil next, string? code next: as `after` of the next page; nil at the end (or the message); code `unavailable`, `io`, `corrupt`: the store cannot be read

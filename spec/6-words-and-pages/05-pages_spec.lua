@@ -428,11 +428,12 @@ describe("the journal", function()
     has_not(journal {}, "Older")
   end)
 
-  it("says when it has not looked through all", function()
-    local markup = journal { next = 17, searched = false, entries = {}, filters = { actor = "ann" } }
-    has(markup, '<p class="leadcat-empty">Only part of the history has been searched so far.</p>')
+  it("says how far it has looked when it has not looked through all", function()
+    local searched = 'Searched back to <time datetime="2026-11-26T10:15:00Z">26 Nov 2026, 10:15 UTC</time>.'
+    local markup = journal { next = 17, searched_to = 1795688100, entries = {}, filters = { actor = "ann" } }
+    has(markup, '<p class="leadcat-empty">' .. searched .. "</p>")
     has(markup, '/history?actor=ann&amp;after=17">Search further back</a>')
-    has(journal { next = 17, searched = false }, "<p>Only part of the history has been searched so far. <a href=")
+    has(journal { next = 17, searched_to = 1795688100 }, "<p>" .. searched .. " <a href=")
   end)
 
   it("has shortcuts, which keep the other filters, and take themselves away again", function()

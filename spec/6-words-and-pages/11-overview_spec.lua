@@ -94,7 +94,7 @@ describe("the overview", function()
     } do
       assert.equal(1, select(2, plain:gsub("<title>" .. title:gsub("%p", "%%%0") .. "</title>", "")), title)
     end
-    assert.equal(5, select(2, plain:gsub("<rect class=", "")))
+    assert.equal(5, select(2, plain:gsub('<rect fill="url%(#leadcat%-pattern%-%d%)"[^>]*><title>', "")))
     local by_rule, of_rules = rows(body, "leadcat-rules"), {}
     for _, row in ipairs(by_rule) do
       of_rules[row] = true

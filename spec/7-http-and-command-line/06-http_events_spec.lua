@@ -275,7 +275,8 @@ describe("an event", function()
       for _, sent in ipairs { row[1], { { trigger = "sale_lost", company = company }, row[1] } } do
         local status, problem = post(site, sent)
         assert.same({ 422, "invalid" }, { status, problem.code }, row[2])
-        contains(problem.detail, row[2])
+        contains(problem.error, row[2])
+        assert.equal(web.text_of(site, "problem.invalid"), problem.detail)
       end
     end
     assert.same({ 0, LEAD }, { entries(site), category_of(site, company) })

@@ -95,10 +95,10 @@ describe("the list of questions", function()
     } do
       local status, problem = call(site, "GET", "/leadcat/api/confirmations?" .. query, { as = "bob" })
       assert.same({ 422, "invalid" }, { status, problem.code }, query)
-      contains(problem.detail, query:match "^%l+")
+      contains(problem.error, query:match "^%l+")
     end
     local _, problem = call(site, "GET", "/leadcat/api/confirmations?limit=1" .. ("0"):rep(60), { as = "bob" })
-    assert.equal("the parameter limit cannot be '1" .. ("0"):rep(59) .. "'", problem.detail)
+    assert.equal("the parameter limit cannot be '1" .. ("0"):rep(59) .. "'", problem.error)
     for _, query in ipairs { "after=" .. UNKNOWN, "after=abc" } do -- there is no such question
       assert.equal(404, (call(site, "GET", "/leadcat/api/confirmations?" .. query, { as = "bob" })), query)
     end

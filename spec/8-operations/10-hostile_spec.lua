@@ -7,7 +7,7 @@ local targets = require "fuzz.targets"
 local times = require "support.times"
 
 local CORPUS = "spec/fuzz/corpus/"
-local TARGETS = { "config", "csv", "jsonl", "text", "form", "http", "answer", "hook" }
+local TARGETS = { "config", "csv", "jsonl", "text", "form", "http", "answer", "hook", "pg" }
 
 local function files(directory)
   local pipe, names = assert(io.popen("ls '" .. directory .. "'")), {}

@@ -128,7 +128,7 @@ describe("changes of a shared store", function()
     local session = assert(pool:acquire())
     assert(session:run(pg.statement "BEGIN"))
     assert(session:run(pg.statement(("INSERT INTO leadcat.change (tenant, place, made, entry, kind) VALUES ('', "
-      .. "nextval('leadcat.change_place') * 1048576, 1, %.0f, 'ended')"):format(won "slow"))))
+      .. "nextval('leadcat.change_place') * 1048576, 1, ARRAY[%.0f], '{ended}')"):format(won "slow"))))
     local fast = won "fast"
     local all, cursor = told()
     assert.equal(fast, all[2])

@@ -4,6 +4,7 @@
 local breakers = require "leadcat.store.pg.breaker"
 local core = require "leadcat.core"
 local databases = require "support.databases"
+local pg = require "leadcat.store.pg"
 local processes = require "support.processes"
 local server = require "nginx.server"
 local shared = require "support.shared"
@@ -75,6 +76,14 @@ describe("a server that was silent", function()
       core.forward(0.5)
       assert(server.wait_for(function() return (breaker:allows(address)) end))
     end
+  end)
+
+  it("is waited for without work", function()
+    local pool = pg.pool(("postgresql://mute@127.0.0.1:%d/crm"):format(host.port), { timeout = 1 })
+    local looks = counted(core, "uptime", function() -- at how much time is left
+      assert.equal("unavailable", select(3, pool:run(pg.statement "SELECT 1")))
+    end)
+    assert.is_true(looks < 100, looks)
   end)
 
   it("is left alone for longer each time that whoever tries it waits in vain", function()

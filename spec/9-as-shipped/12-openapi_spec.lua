@@ -1,5 +1,6 @@
 -- `GET /openapi.json` says what the routes really take and give.
 
+local answered = require "support.answered"
 local http = require "leadcat.http"
 local json = require "leadcat.util.json"
 local json_schema = require "support.json_schema"
@@ -148,6 +149,14 @@ local ROWS = {
     with_brake(site)
     return { as = "bob" }
   end, 200 },
+  { "GET /api/suggestions?cases=10", function(site)
+    assert(site.engine:save(answered.config()))
+    answered.answer(site.engine, site.engine.host, 1, 400, function(won, random)
+      return random() < (won.contact.optin and 0.8 or 0.1) and answered.VIP or answered.CUSTOMER
+    end)
+    return { as = "ann" }
+  end, 200, "contact.optin" },
+  { "GET /api/suggestions?rule=x", { as = "ann" }, 404 },
   { "POST /api/shadow/real", function(site)
     with_brake(site)
     return { as = "ann", json = { rule = "sale_lost" } }

@@ -88,6 +88,11 @@ local function compact()
   return bytes
 end
 
+-- What is sought in the history, by the name of its figure: nothing that is there, so that a call looks as far as it may.
+local SOUGHT = {
+  by_status = { status = "failed" }, by_sale = { sale = 12345 }, by_actor = { actor_name = "kåre" },
+}
+
 -- Figures of the store as it is now, by name.
 local function figures()
   local found = { grown = compact() }
@@ -99,6 +104,9 @@ local function figures()
   found.single = median(measure.now, 101, function() handle(engine, 1) end)
   found.work = median(measure.cpu, 101, function() handle(engine, 1) end)
   found.newest = median(measure.cpu, 101, function() assert(#assert(engine:history { limit = 100 }) == 100) end)
+  for name, query in pairs(SOUGHT) do
+    found[name] = median(measure.cpu, 101, function() assert(#assert(engine:history(query)) == 0) end)
+  end
   local company = 0
   found.company = median(measure.cpu, 101, function()
     company = company + 1
@@ -134,6 +142,9 @@ local ROWS = {
   { "history: the newest 100", "newest", measure.time },
   { "history: 100 from the middle", "middle", measure.time },
   { "history: 10 of a company", "company", measure.time },
+  { "history: the first page, by a status", "by_status", measure.time },
+  { "history: the first page, by a sale", "by_sale", measure.time },
+  { "history: the first page, by a user's name", "by_actor", measure.time },
   { "removing an entry (`sweep`)", "sweep", measure.time },
 }
 

@@ -1,10 +1,11 @@
 --- What an event costs whose company is in PostgreSQL, beside the same statements and LMDB's two commits by hand; and many
---- together beside one by one. The server commits durably, as LMDB does.
+--- together beside one by one. The server commits durably, as LMDB does. Then a row by its key, by our client and by LuaDBI.
 
 local databases = require "support.databases"
 local dbi = require "leadcat.host.sql.dbi"
 local leadcat = require "leadcat"
 local measure = require "bench.measure"
+local pg = require "leadcat.store.pg"
 local raw_lmdb = require "bench.raw_lmdb"
 local sql = require "leadcat.host.sql"
 local stores = require "support.stores"
@@ -92,6 +93,37 @@ measure.row(("`handle`, companies in PostgreSQL (%s)"):format(measure.lua), meas
 measure.row(("`handle_many`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[3]),
   measure.time(seconds[1]) .. ": one by one", ratios[3], { least = 8 })
 
+-- The client alone: both have prepared the statement, and ask for one row each time.
+local FIND, ROWS = "SELECT id, category FROM companies WHERE id = $1", measure.times(2000, 200)
+local find, pool = pg.statement(FIND, { "int8" }), pg.pool(databases.url(database.options) .. "?sslmode=disable")
+local library = assert(require("DBI").Connect("PostgreSQL", "crm", "leadcat", "", database.host, database.port))
+local prepared = assert(library:prepare(FIND))
+
+-- Seconds for a row.
+local function timer(row_of)
+  return function()
+    local begun = measure.now()
+    for i = 1, ROWS do
+      local row = row_of(i % COMPANIES + 1)
+      assert(row[1] == i % COMPANIES + 1 and row[2])
+    end
+    return (measure.now() - begun) / ROWS
+  end
+end
+
+local by = {
+  timer(function(id) return assert(pool:run(find, { id }))[1] end),
+  timer(function(id)
+    assert(prepared:execute(id))
+    return prepared:fetch()
+  end),
+}
+seconds, ratios = measure.rounds(measure.times(9, 3), by)
+measure.row(("`leadcat.store.pg`, a row by its key (%s)"):format(measure.lua), measure.time(seconds[1]),
+  measure.time(seconds[2]) .. ": LuaDBI", ratios[2])
+
+library:close()
+pool:close()
 engine:close()
 raw:close()
 databases.stop()

@@ -141,11 +141,11 @@ local ALL_FILTERS = {
 write_history("history-refused", "de", { may_undo = true,
   refused = { entry = 8, words = "Das wurde nicht ausgeführt, weil seitdem etwas anderes geschehen ist." } })
 write_history("history-reader", "en", { may_undo = false, filters = { company = "Fjord & Co" } })
-write_history("history-filtered", "de", { may_undo = true, filters = ALL_FILTERS, next = 1, searched = false })
+write_history("history-filtered", "de", { may_undo = true, filters = ALL_FILTERS, next = 1, searched_to = 1796000000 })
 write_history("history-empty", "en", { may_undo = true, entries = {} })
 write_history("history-none", "no", { may_undo = true, entries = {}, filters = { company = views.HOSTILE.image } })
 write_history("history-partial", "en", { may_undo = true, entries = {}, filters = { actor = "x" }, next = 1,
-  searched = false })
+  searched_to = 1796000000 })
 
 -- Drift ----------------------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ end
 -- A read takes a number of a sequence, and every 32nd one is written: such a read waits for a standby, as a write does.
 -- Here only that shall wait which leadcat has wait.
 local function let_reads_be_reads(stage)
-  stage.cluster:psql "SET synchronous_commit = off; SELECT nextval('leadcat.entry_low')"
+  stage.cluster:psql "SET synchronous_commit = off; SELECT nextval('leadcat.change_place')"
 end
 
 -- Waits until the event is acknowledged, or a commit of its node waits for a standby.

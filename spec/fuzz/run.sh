@@ -12,7 +12,7 @@ unset LUA_PATH_5_4 LUA_CPATH_5_4
 export LUA_PATH="lua/?.lua;lua/?/init.lua;spec/?.lua;;" LEADCAT_FUZZ_DIRECTORY="$stores"
 export ASAN_OPTIONS=detect_leaks=0:"$ASAN_OPTIONS" # Lua's memory is freed when the process ends
 
-for name in ${FUZZ:-ruleset build records event config csv jsonl text form http answer hook}; do
+for name in ${FUZZ:-ruleset build records event config csv jsonl text form http answer hook pg}; do
   program=$build/$name
   [ -x "$program" ] || program=$build/lua
   dictionary=spec/fuzz/$name.dict

@@ -10,6 +10,7 @@ local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
 local language = require "leadcat.util.language"
 local leadcat = require "leadcat"
+local pg = require "fuzz.pg"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.util.http.response"
 local senders = require "support.senders"
@@ -405,6 +406,8 @@ function targets.hook(bytes)
 end
 
 -- ----------------------------------------------------------------------------------------------------------------------
+
+targets.pg = pg
 
 --- Closes what the targets have opened.
 function targets.close()

@@ -852,6 +852,30 @@ return function(open, busted, options)
     assert.same({}, store:history("another", nil, nil, nil, 9))
   end)
 
+  it("searches the journal, newest first, for what may be meant", function()
+    local made = {}
+    for i = 1, 5 do
+      made[i] = handle(store, won("c" .. i, {
+        category = LEAD, actor = { id = i % 2, name = "Ann" },
+      })).entry
+    end
+    local function search(only, after, company)
+      only.most, only.limit = only.most or 100, only.limit or 100
+      local found, looked_at, reached = other:search(T, company, only, after)
+      return ids(found), looked_at, reached
+    end
+    local found, looked_at, reached = search { words = "ann", trigger = "sale_won", since = NOW - 9 }
+    assert.same({ { made[5], made[4], made[3], made[2], made[1] }, 5 }, { found, looked_at })
+    assert.is_nil(reached)
+    found, looked_at, reached = search { most = 2 }
+    assert.same({ { made[5], made[4] }, 2, made[4] }, { found, looked_at, reached })
+    found = search({ most = 2 }, reached)
+    assert.same({ made[3], made[2] }, found)
+    assert.same({ made[2] }, (search({}, nil, "c2")))
+    assert.same({}, (search { unchanged = true }))
+    assert.equal(made[3], search({ words = "\0011\1" }, made[4])[1])
+  end)
+
   it("notes what came to nothing apart", function()
     local note = { company = "acme", trigger = "sale_won", at = NOW, reason = "vetoed", event_id = "x", error = "no" }
     assert.is_true(store:add_unchanged(T, { note }, NOW))

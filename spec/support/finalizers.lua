@@ -258,6 +258,9 @@ local STORE = {
   end, loose = true }, -- records have numbers in them
   entry = { function(known) return known.entry end, reads = true },
   history = { function() return nil, nil, nil, 9 end, reads = true },
+  search = { function()
+    return nil, { words = ("a"):rep(20), name = ("m"):rep(20), trigger = "sale_won", most = 99, limit = 9 }
+  end, reads = true },
   changes = { function() return 0, 9 end, reads = true },
   daily = { function() return 0, "", 9 end, reads = true },
   recount = { function() end },
@@ -390,6 +393,7 @@ local ENGINE = {
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
+  calendar = { function() return { source = events(), preview = true } end, reads = true },
   drift = { function()
     return { source = events(), kinds = { "missed", "in_step", "unknown_category" } }
   end, reads = true },
@@ -440,6 +444,7 @@ local ENGINE = {
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
   shadow = { function() return { days = 3 } end, reads = true },
+  suggest = { function() return { days = 3 } end, reads = true },
   held = { function() return { limit = 9 } end, reads = true },
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },

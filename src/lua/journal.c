@@ -386,6 +386,56 @@ static int l_history(lua_State *L) {
   return l_push_results(L, box, result, status, l_push_entry);
 }
 
+/* A number that may be absent. */
+static double number_or(lua_State *L, int table, const char *name, double otherwise) {
+  lua_getfield(L, table, name);
+  bool absent = lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return absent ? otherwise : l_number_field(L, table, name);
+}
+
+static bool has_field(lua_State *L, int table, const char *name) {
+  lua_getfield(L, table, name);
+  bool has = !lua_isnil(L, -1);
+  lua_pop(L, 1);
+  return has;
+}
+
+static lc_search check_search(lua_State *L, int table) {
+  enum { MOST = 64 * 1024 };
+  return (lc_search){
+    .words = l_text_field(L, table, "words", MOST), .name = l_text_field(L, table, "name", MOST),
+    .since = number_or(L, table, "since", -HUGE_VAL), .before = number_or(L, table, "before", HUGE_VAL),
+    .status = has_field(L, table, "status") ? l_name_field(L, table, "status", lc_entry_status_names, LC_ENTRY_STATUSES) : -1,
+    .trigger = has_field(L, table, "trigger") ? l_trigger_field(L, table, l_check_store(L, 1)) : -1,
+    .revision = has_field(L, table, "revision") ? l_integer_field(L, table, "revision") : -1,
+    .asked = l_boolean_field(L, table, "asked"), .unchanged = l_boolean_field(L, table, "unchanged"),
+    .most = (size_t)l_integer_field(L, table, "most"), .limit = (size_t)l_integer_field(L, table, "limit"),
+  };
+}
+
+/* store:search(tenant, company or nil, search, after or nil) -> entries, how many were looked at, where to go on; nil at the end */
+static int l_search(lua_State *L) {
+  lc_text tenant = l_check_tenant(L, 2);
+  lc_company company = { .text = { NULL, 0 } };
+  if (!lua_isnil(L, 3))
+    company.text = l_check_text(L, 3, LC_COMPANY_MAX);
+  const lc_company *only = company.text.size != 0 ? &company : NULL;
+  uint64_t after = (uint64_t)luaL_optinteger(L, 5, 0);
+  l_result *result = l_new_result(L);
+  lc_search search = check_search(L, 4);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_search(box->store, tenant, only, after, &search, &box->error);
+  int results = l_push_results(L, box, result, status, l_push_entry);
+  if (results != 1)
+    return results;
+  lua_pushinteger(L, (lua_Integer)search.looked_at);
+  if (search.reached == 0)
+    return 2;
+  lua_pushinteger(L, (lua_Integer)search.reached);
+  return 3;
+}
+
 /* A change, then its entry. */
 static int push_change(lua_State *L, lc_text item) {
   lc_done change;
@@ -443,6 +493,7 @@ void l_journal_register(lua_State *L) {
     { "seen", l_seen },
     { "entry", l_entry },
     { "history", l_history },
+    { "search", l_search },
     { "changes", l_changes },
     { "newest_change", l_newest_change },
     { NULL, NULL },

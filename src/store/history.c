@@ -4,6 +4,7 @@
 
 #include "internal.h"
 #include "store.h"
+#include "words.h"
 
 /* Which entries a list holds. */
 typedef struct page {
@@ -11,10 +12,31 @@ typedef struct page {
   lc_key tenant;
   lc_key prefix; /* the tenant, and the company if only its entries are listed */
   lc_text after_company;
-  double since;
   uint64_t after_entry;
-  size_t limit;
+  lc_search search;
+  lc_words words, name; /* of the search */
 } page;
+
+static page new_page(lc_text tenant, const lc_search *search) {
+  return (page){ .tenant = lc_key_of(tenant), .search = *search, .words = lc_words_of(search->words),
+                 .name = lc_words_of(search->name) };
+}
+
+/* A search that finds all. */
+static lc_search search_all(bool unchanged, double since, size_t limit) {
+  return (lc_search){ .unchanged = unchanged, .since = since, .before = HUGE_VAL, .status = -1, .trigger = -1, .revision = -1,
+                      .most = SIZE_MAX, .limit = limit };
+}
+
+/* Whether the entry may be one that is searched for. */
+static bool passes(const page *p, const lc_entry *entry) {
+  const lc_search *s = &p->search;
+  return entry->at >= s->since && entry->at < s->before && (s->status < 0 || (int)entry->status == s->status)
+      && (s->trigger < 0 || (entry->trigger == s->trigger && !lc_entry_is_note(entry)))
+      && (s->revision < 0 || (entry->revision == (uint64_t)s->revision && !lc_entry_is_note(entry)))
+      && (p->words.last == 0 || (s->asked && entry->has_question) || lc_may_have(&p->words, entry->details))
+      && (p->name.last == 0 || lc_may_have(&p->name, entry->company.text) || lc_may_have(&p->name, entry->former.text));
+}
 
 lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error *error) {
   lc_status status = lc_entry_unpack(packed.data, packed.size, entry, error);
@@ -24,50 +46,65 @@ lc_status lc_unpack_entry(lc_text packed, uint64_t id, lc_entry *entry, lc_error
   return status;
 }
 
-/* Appends the entry if it is new enough. */
-static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
-  lc_key key = lc_key_of_entry(&p->tenant, id);
+/* Appends the packed entry if it passes. */
+static lc_status take_entry(lc_store *store, page *p, uint64_t id, MDB_val value, lc_error *error) {
   lc_entry entry;
-  MDB_val value;
-  int rc = lc_get(store, txn, p->entries, &key, &value);
-  if (rc != 0)
-    return lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
   lc_status status = lc_unpack_entry(lc_text_of(value), id, &entry, error);
-  if (status != LC_OK || entry.at < p->since)
+  if (status != LC_OK || !passes(p, &entry))
     return status;
-  p->limit--;
+  p->search.limit--;
   return lc_result_add(store, lc_text_of(value), (lc_text){ NULL, 0 }, error);
 }
 
+static lc_status add_entry(lc_store *store, MDB_txn *txn, page *p, uint64_t id, lc_error *error) {
+  lc_key key = lc_key_of_entry(&p->tenant, id);
+  MDB_val value;
+  int rc = lc_get(store, txn, p->entries, &key, &value);
+  return rc == 0 ? take_entry(store, p, id, value, error)
+                 : lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read the journal", error);
+}
+
+/* The cursor is in the table of entries, or in one that names them. */
 static lc_status list_entries(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   page *p = request;
+  lc_search *s = &p->search;
   MDB_val key, value;
   lc_status status = LC_OK;
+  bool in_entries = p->prefix.size == p->tenant.size;
   int rc = lc_seek_before(cursor, &p->prefix, p->after_entry, &key, &value);
-  while (rc == 0 && status == LC_OK && p->limit > 0) {
-    status = add_entry(store, mdb_cursor_txn(cursor), p, lc_key_number(key), error);
+  for (; rc == 0 && status == LC_OK && s->limit > 0 && s->looked_at < s->most; s->looked_at++) {
+    s->reached = lc_key_number(key);
+    status = in_entries ? take_entry(store, p, s->reached, value, error)
+                        : add_entry(store, mdb_cursor_txn(cursor), p, s->reached, error);
     rc = lc_seek_previous(cursor, &p->prefix, &key, &value);
   }
+  s->reached = rc == 0 ? s->reached : 0;
   return status != LC_OK ? status : lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-static lc_status list(lc_store *store, lc_log log, page *p, const lc_company *company, uint64_t after, lc_error *error) {
-  p->entries = lc_logs[log].entries;
-  p->after_entry = after != 0 ? after : UINT64_MAX;
-  p->prefix = company != NULL ? lc_key_of_company(&p->tenant, company) : p->tenant;
-  return lc_scan(store, LC_PART_JOURNAL, company != NULL ? lc_logs[log].by_company : p->entries, list_entries, p, error);
+lc_status lc_store_search(lc_store *store, lc_text tenant, const lc_company *company, uint64_t after, lc_search *search,
+                          lc_error *error) {
+  page p = new_page(tenant, search);
+  const lc_log_parts *log = &lc_logs[search->unchanged ? LC_LOG_UNCHANGED : LC_LOG_JOURNAL];
+  p.entries = log->entries;
+  p.after_entry = after != 0 ? after : UINT64_MAX;
+  p.prefix = company != NULL ? lc_key_of_company(&p.tenant, company) : p.tenant;
+  lc_status status = lc_scan(store, LC_PART_JOURNAL, company != NULL ? log->by_company : log->entries, list_entries, &p, error);
+  search->looked_at = p.search.looked_at;
+  search->reached = p.search.reached;
+  return status;
 }
 
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
                            size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  return list(store, LC_LOG_JOURNAL, &p, company, after, error);
+  lc_search all = search_all(false, since, limit);
+  return lc_store_search(store, tenant, company, after, &all, error);
 }
 
 lc_status lc_store_unchanged(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
                              size_t limit, lc_error *error) {
-  page p = { .tenant = lc_key_of(tenant), .since = since, .limit = limit };
-  return list(store, LC_LOG_UNCHANGED, &p, company, after, error);
+  lc_search all = search_all(true, since, limit);
+  return lc_store_search(store, tenant, company, after, &all, error);
 }
 
 bool lc_claim_is_due(const lc_store *store, const lc_claim *claim) {
@@ -80,7 +117,7 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
   lc_claim claim;
   lc_status status = LC_OK;
   int rc = lc_seek_company(cursor, &p->tenant, p->after_company, &key, &value);
-  while (rc == 0 && status == LC_OK && p->limit > 0 && lc_key_is_prefix(&p->tenant, key)) {
+  while (rc == 0 && status == LC_OK && p->search.limit > 0 && lc_key_is_prefix(&p->tenant, key)) {
     if (value.mv_size != sizeof claim)
       return lc_fail(error, LC_CORRUPT, "a claim is damaged");
     memcpy(&claim, value.mv_data, sizeof claim);
@@ -92,8 +129,10 @@ static lc_status list_applying(lc_store *store, MDB_cursor *cursor, void *reques
 }
 
 lc_status lc_store_applying(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
-  page p = { .entries = LC_TABLE_JOURNAL, .tenant = lc_key_of(tenant), .after_company = after, .since = -HUGE_VAL,
-             .limit = limit };
+  lc_search all = search_all(false, -HUGE_VAL, limit);
+  page p = new_page(tenant, &all);
+  p.entries = LC_TABLE_JOURNAL;
+  p.after_company = after;
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_APPLYING, list_applying, &p, error);
 }
 

@@ -371,6 +371,24 @@ lc_status lc_store_entry(lc_store *store, lc_text tenant, uint64_t entry, lc_err
 lc_status lc_store_history(lc_store *store, lc_text tenant, const lc_company *company, double since, uint64_t after,
                            size_t limit, lc_error *error);
 
+/* What is searched for. */
+typedef struct lc_search {
+  bool unchanged;       /* among events that changed nothing, not in the journal */
+  double since, before; /* from the one time on to before the other, by `at` */
+  int status, trigger;  /* lc_entry_status and lc_trigger; -1: any */
+  int64_t revision;     /* of the config that decided; -1: any */
+  lc_text words;        /* that the details may have (words.h), or (asked) those of a question; empty: any */
+  bool asked;
+  lc_text name;         /* that the company, or the former one, may have; empty: any */
+  size_t most, limit;   /* how many entries are looked at, and found */
+  size_t looked_at;     /* set: how many were */
+  uint64_t reached;     /* set: the entry to go on behind; 0: there are no more */
+} lc_search;
+
+/* Copies out a list of the entries that may be meant, as lc_store_history does. */
+lc_status lc_store_search(lc_store *store, lc_text tenant, const lc_company *company, uint64_t after, lc_search *search,
+                          lc_error *error);
+
 /* Notes events that changed nothing, in one transaction. Sets the entries' ids; the caller sets LC_ENTRY_UNCHANGED. They have
  * a log of their own, which only lc_store_unchanged reads: their event ids do not count as seen, nor they as newest entries. What shadows
  * would have done (LC_ENTRY_SHADOW) stands there, too. */

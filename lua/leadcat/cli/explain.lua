@@ -35,6 +35,7 @@ local function why_text(cfg, found, language)
   for _, decision in ipairs(found.decisions) do
     local status = config.find(cfg.lead_statuses, decision.lead_status)
     local event = decision.trigger .. (status and (" (%s)"):format(config.name(status, language)) or "")
+      .. (decision.days and (" (%d days)"):format(decision.days) or "")
     rows[#rows + 1] = { event, decision.action == "none" and decision.reason or decision.action, decision.sentence }
   end
   local newest, scheduled = found.newest, found.scheduled

@@ -48,6 +48,7 @@ end
 ---@field change? leadcat.Entry the newest change, or attempt at one
 ---@field question? leadcat.Confirmation that is open
 ---@field scheduled? leadcat.Entry
+---@field held? leadcat.Entry the newest match of a rule at its limit
 
 --- What stands of a company now, as far as the actor may see it.
 ---@param context leadcat.http.Context
@@ -55,7 +56,7 @@ end
 ---@return leadcat.http.Standing
 function about.standing(context, company)
   local now = must(standing.now(context.engine, company))
-  for _, name in ipairs { "change", "question", "scheduled" } do
+  for _, name in ipairs { "change", "question", "scheduled", "held" } do
     now[name] = now[name] and api.is_visible(context, now[name]) and now[name] or nil
   end
   return now

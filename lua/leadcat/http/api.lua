@@ -11,6 +11,7 @@ local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
+local suggest = require "leadcat.insight.suggest"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -97,6 +98,14 @@ local function time_of(text)
   return #text <= MAX_TIME and tonumber(text:match "^%d+%.?%d*$") or nil
 end
 
+-- A reader of a number that limits suggestions.
+local function number_for(name)
+  return function(text)
+    local number = time_of(text)
+    return number and suggest.OPTIONS[name].fits(number) and json.integer(number) or nil
+  end
+end
+
 -- The beginning of a day, in UTC.
 local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
@@ -124,6 +133,7 @@ local READERS = {
   revision = function(text) return whole(text, 2 ^ 53) end,
   rule = id_of, days = function(text) return whole(text, daily.MOST_DAYS) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
+  cases = number_for "cases", share = number_for "share", margin = number_for "margin", doubt = number_for "doubt",
   wait = function(text)
     local seconds = time_of(text)
     return seconds and changes.WAIT.fits(seconds) and seconds or nil
@@ -146,6 +156,7 @@ api.PARAMETERS = {
   changes = { "limit", "wait" },
   held = { "rule", "limit", "foresee" },
   shadow = { "rule", "days", "limit" },
+  suggestions = { "rule", "days", "cases", "share", "margin", "doubt" },
 }
 
 -- Reads one parameter into the query, if it was sent.
@@ -153,12 +164,11 @@ local function read_parameter(context, sent, query, name, read)
   local text = sent[name]
   if text and text ~= "" then
     query[name] = read(text, context)
-    if query[name] == nil and context.wants_page then
-      fail("invalid", wording.sentence(context, "problem.parameter", {
-        name = name, value = unicode.line(text:sub(1, 60)),
-      }))
-    elseif query[name] == nil then
-      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))))
+    if query[name] == nil then
+      fail("invalid", ("the parameter %s cannot be '%s'"):format(name, unicode.visible(text:sub(1, 60))),
+        context.wants_page and wording.sentence(context, "problem.parameter", {
+          name = name, value = unicode.line(text:sub(1, 60)),
+        }) or nil)
     end
   end
 end
@@ -213,7 +223,8 @@ end
 ---@return leadcat.http.Page
 function api.entries(context, query, limit)
   return pager.read {
-    query = query, limit = limit, read = function(asked) return must(context.engine:history(asked)) end,
+    query = query, limit = limit, tries = query.company_name and 1 or nil, -- for each the host is asked for names
+    read = function(asked) return must(context.engine:history(asked)) end,
     visible = function(entry) return api.is_visible(context, entry) end,
     cursor = function(entry) return entry.entry end,
   }
@@ -287,15 +298,14 @@ function api.why_closed(context, record)
   return view and view.closed or nil
 end
 
--- Says what is wrong with an answer in the reader's language. Programs have the engine's words beside it.
+-- Says what is wrong with an answer in the reader's language.
 local function refuse(context, answer, message)
   local chosen, key = answer.category, "problem.invalid"
   if type(chosen) == "number" then
     local category = config.find(must(context.engine:config()).categories, chosen)
     key = "settings.problem.category_" .. (category and "deleted" or chosen == 0 and "required" or "unknown")
   end
-  local detail = context.strings:text(context.language, key)
-  return response.problem(context, "invalid", detail, not context.wants_page and { error = message } or nil)
+  fail("invalid", message, context.strings:text(context.language, key))
 end
 
 local function resolve(context, answer)
@@ -304,12 +314,12 @@ local function resolve(context, answer)
     allow(context, "confirm", api.find(context)) -- the question cannot be found when the actor may not even see it
     fail(code)
   elseif code == "invalid" then
-    return refuse(context, answer, message)
+    refuse(context, answer, message)
   elseif not outcome then
-    fail(code, api.why_closed(context, record) or not record and message or nil)
+    fail(code, not record and message or nil, api.why_closed(context, record))
   elseif outcome.status == "conflict" then
     local why = api.why_closed(context, context.engine:confirmation(context.id))
-    return response.problem(context, "conflict", why, { outcome = outcome })
+    return response.problem(context, "conflict", nil, { outcome = outcome }, nil, why)
   end
   return outcomes.one(context, outcome, { failed = 202 })
 end

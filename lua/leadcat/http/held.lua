@@ -5,9 +5,11 @@ local held_of = require "leadcat.events.held"
 local held_page = require "leadcat.pages.held"
 local json = require "leadcat.util.json"
 local outcomes = require "leadcat.http.outcomes"
+local page = require "leadcat.pages.page"
 local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local wording = require "leadcat.words.wording"
 
 local must = response.must
 
@@ -62,6 +64,23 @@ local function number_of(text)
   return text and api.cursor_of_history(text) or nil
 end
 
+--- What was just done, as the fields of the address say.
+---@return string?
+function held.said(context, sent)
+  local function count(name)
+    return tonumber((sent[name] or ""):match "^%d%d?%d?%d?%d?%d?$") or 0
+  end
+  return sent.released and held_page.said(context, {
+    released = count "released", dropped = count "dropped", left = count "left", more = sent.more == "true",
+  }) or nil
+end
+
+--- That nothing was done: none was ticked, or somebody else was first.
+---@return string?
+function held.refused(context, sent)
+  return sent.nothing == "true" and wording.sentence(context, "held.nothing_done") or nil
+end
+
 --- What is held, what releasing each would come to, and the buttons for it.
 function held.page(context)
   local sent, names = request_of.fields(context.request.query), {}
@@ -75,8 +94,7 @@ function held.page(context)
   end
   return response.page(context, 200, held_page.html, {
     entries = shown, next = after, rule = query.rule, names = names, cfg = must(context.engine:config()),
-    released = number_of(sent.released), dropped = number_of(sent.dropped), left = number_of(sent.left),
-    more = sent.more == "true", readonly = context.engine.readonly, nothing = sent.nothing == "true",
+    said = held.said(context, sent), refused = held.refused(context, sent), readonly = context.engine.readonly,
   })
 end
 
@@ -89,9 +107,14 @@ local function ticked(fields)
   return ids
 end
 
---- Releases or drops what the form has chosen, and shows the page again.
+-- Shows the page again, or the panel in which the form was, with what was done.
+local function back(context, done)
+  return response.redirect(context, (context.panel and page.panel(context.panel) or "/held") .. "?" .. done)
+end
+
+--- Releases or drops what the form has chosen.
 function held.act(context)
-  local fields = must(request_of.form(context.request))
+  local fields = request_of.form_of_panel(context)
   local verb, all = (fields.action or ""):match "^(%l+)_?(%l*)$"
   if verb ~= "release" and verb ~= "drop" then
     response.fail "not_found"
@@ -99,15 +122,15 @@ function held.act(context)
   local what = all == "all" and (fields.rule and fields.rule ~= "" and { rule = fields.rule } or { all = true })
     or ticked(fields)
   if all ~= "all" and #what == 0 then
-    return response.redirect(context, "/held?nothing=true")
+    return back(context, "nothing=true")
   end
   local result, message, code = context.engine[verb](context.engine, what, { actor = context.actor, most = MOST })
   if code == "invalid" or code == "not_found" then -- somebody else was first
-    return response.redirect(context, "/held?nothing=true")
+    return back(context, "nothing=true")
   end
   must(result, message, code)
-  return response.redirect(context, ("/held?released=%d&dropped=%d&left=%d%s"):format(result.released, result.dropped,
-    result.left, result.more and "&more=true" or ""))
+  return back(context, ("released=%d&dropped=%d&left=%d%s"):format(result.released, result.dropped, result.left,
+    result.more and "&more=true" or ""))
 end
 
 return held

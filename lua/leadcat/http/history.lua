@@ -163,9 +163,15 @@ end
 local function answers_of(context, questions)
   local answers = {}
   for id, record in pairs(questions) do
-    answers[id] = record and record.state == "open" and context.engine:can(context.actor, "confirm", record) or nil
+    answers[id] = record and record.state == "open" and response.offers(context, "confirm", record) or nil
   end
   return answers
+end
+
+-- When what was looked at last happened, if the search has stopped before the page was full.
+local function searched_to(context, found)
+  local reached = not found.searched and must(context.engine:history { after = found.next + 1, limit = 1 })[1]
+  return reached and reached.at or nil
 end
 
 function history.page(context)
@@ -176,11 +182,11 @@ function history.page(context)
   local entries = found.items
   local names, questions = {}, {}
   look_up(context, entries, names, questions)
-  local may_undo = context.engine:can(context.actor, "undo") == true
+  local may_undo = response.offers(context, "undo")
   return response.page(context, 200, history_page.html, {
     own_triggers = must(context.engine:_own_triggers()),
     entries = entries, cfg = cfg, filters = filters, names = names, questions = questions, saved = saved(context),
-    after = query.after, next = found.next, searched = found.searched,
+    after = query.after, next = found.next, searched_to = searched_to(context, found),
     may_undo = may_undo, actions = may_undo and actions_of(context, entries, questions) or nil,
     answers = answers_of(context, questions),
     said = history.done(context, sent, cfg), kind = not sent.cancelled and "updated" or nil,

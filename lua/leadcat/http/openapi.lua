@@ -134,6 +134,10 @@ local OPERATIONS = {
     "What rules on trial would have done, beside what was done; with `rule` also the cases.", list = "shadow",
     class = "ShadowQuery", gives = ref "ShadowReport", codes = "not_found",
   },
+  ["GET /api/suggestions"] = {
+    "What the answers teach: rules that would spare users to correct what is proposed.", list = "suggestions",
+    class = "SuggestOptions", gives = ref "Suggestions", codes = "not_found",
+  },
   ["POST /api/shadow/real"] = {
     "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
     gives = SAVED, later = true,
@@ -207,6 +211,7 @@ local PAGES = {
   ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
   ["GET /overview"] = "How the rules fare, and how companies were moved, over time; `days` says of how many days.",
+  ["GET /suggestions"] = "What the answers teach: rules that would spare users to correct what is proposed.",
   ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
   ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
   ["GET /history"] = "The journal.",

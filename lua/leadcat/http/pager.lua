@@ -10,6 +10,7 @@ local pager = {}
 
 local MOST = 256 * 1024 -- bytes of the items of a page, as JSON
 local BLOCK = 50 -- items that are read at a time
+local TRIES = 10 -- reads of a page that find less than they may: each looks at some of what is searched through
 
 ---@class leadcat.http.Page
 ---@field items table[] that the actor may see
@@ -52,11 +53,11 @@ local function add(page, block, how, room)
 end
 
 --- Reads a page: at most `limit` items and 256 KB, at least one item.
----@param how {query: table, limit: integer, bytes?: integer, read: (fun(query: table): table[], any), visible: (fun(item: table): any), cursor: fun(item: table): string|integer} read: gives items, and where to go on; nil at the end
+---@param how {query: table, limit: integer, bytes?: integer, tries?: integer, read: (fun(query: table): table[], any), visible: (fun(item: table): any), cursor: fun(item: table): string|integer} read: gives items, and where to go on; nil at the end
 ---@return leadcat.http.Page
 function pager.read(how)
   local page, left = { items = {}, texts = {}, bytes = 0, searched = true }, how.limit
-  local after = how.query.after
+  local after, tries = how.query.after, how.tries or TRIES
   repeat
     local size = math.min(left, BLOCK)
     local block, going_on = how.read(merged(how.query, { limit = size, after = after }))
@@ -64,9 +65,10 @@ function pager.read(how)
       return page
     end
     after, page.next, left = going_on, going_on, left - #block
-    page.searched = not going_on or #block == size
+    tries = #block == size and tries or tries - 1
     platform.give_way()
-  until left == 0 or not going_on or not page.searched
+  until left == 0 or not going_on or tries == 0
+  page.searched = left == 0 or not page.next
   return page
 end
 
@@ -74,12 +76,13 @@ end
 ---@param rows any[]
 ---@param after integer 0: from the first one
 ---@param most? integer bytes
+---@param limit? integer rows
 ---@return table[] rows, integer? next
-function pager.slice(rows, after, most)
+function pager.slice(rows, after, most, limit)
   local part, bytes = json.array {}, 0
   for place = after + 1, #rows do
     bytes = bytes + #json.encode(rows[place])
-    if bytes > (most or MOST) and part[1] then
+    if (bytes > (most or MOST) or #part == limit) and part[1] then
       return part, place - 1
     end
     part[#part + 1] = rows[place]

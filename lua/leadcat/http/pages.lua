@@ -76,7 +76,7 @@ local function find(context, model)
   for i, record in ipairs(found.items) do
     model.views[i] = must(context.engine:view(record, { actor = context.actor }))
     model.owners[i], model.companies[record.id] = confirmation.owner(record) or false, record.company
-    model.locked[record.id] = not context.engine:can(context.actor, "confirm", record) or nil
+    model.locked[record.id] = not response.offers(context, "confirm", record) or nil
     platform.give_way()
   end
 end
@@ -204,7 +204,7 @@ function pages.question(context)
     action = ("%s/api/confirmations/%s%s"):format(context.app.prefix, record.id, place),
     back = not is_dialog and context.app.prefix .. "/confirmations" .. place or nil,
   })
-  local may_assign = record.state == "open" and context.engine:can(context.actor, "assign", record) == true
+  local may_assign = record.state == "open" and response.offers(context, "assign", record)
   return response.page(context, 200, inbox_page.question, {
     dialog = dialog, view = view, place = place, may_assign = may_assign, users = may_assign and users_of(context),
   })
@@ -241,9 +241,9 @@ function pages.assign(context)
     allow(context, "assign", api.find(context)) -- the question cannot be found when the actor may not even see it
     fail(code)
   elseif code == "invalid" and context.wants_page then
-    fail(code, wording.sentence(context, "inbox.cannot_assign"))
+    fail(code, message, wording.sentence(context, "inbox.cannot_assign"))
   elseif not record then
-    fail(code, api.why_closed(context, closed) or not closed and message or nil)
+    fail(code, not closed and message or nil, api.why_closed(context, closed))
   elseif context.wants_page then
     return back(context, "assigned")
   end

@@ -2,6 +2,7 @@
 -- pages may frame it (`frame_ancestors`), so that no other one can have somebody press them unseen.
 
 local about = require "leadcat.http.about"
+local held = require "leadcat.http.held"
 local history = require "leadcat.http.history"
 local pages = require "leadcat.http.pages"
 local panel_page = require "leadcat.pages.panel"
@@ -23,11 +24,13 @@ end
 
 -- What the actor may do about what stands, by what it is about.
 local function buttons_of(context, now)
-  local engine, actor = context.engine, context.actor
+  local engine, offers = context.engine, response.offers
   return {
-    change = now.change and must(standing.actions(engine, { now.change }, actor))[now.change.entry],
-    question = now.question and engine:can(actor, "confirm", now.question) == true,
-    scheduled = now.scheduled and engine:can(actor, "undo", now.scheduled) == true,
+    change = now.change and not engine.readonly
+      and must(standing.actions(engine, { now.change }, context.actor))[now.change.entry] or nil,
+    question = now.question and offers(context, "confirm", now.question),
+    scheduled = now.scheduled and offers(context, "undo", now.scheduled),
+    held = now.held and offers(context, "release", now.held),
   }
 end
 
@@ -38,11 +41,12 @@ function panel.page(context)
   local refused, said, kind = history.refused(context, sent, cfg), pages.said(context)
   return response.page(context, 200, panel_page.html, {
     company = found.company, name = engine:company_name(found.company), category = found.category, cfg = cfg,
-    change = now.change, scheduled = now.scheduled,
+    change = now.change, scheduled = now.scheduled, held = now.held,
     question = now.question and must(engine:view(now.question, { actor = context.actor })),
     may = buttons_of(context, now), has_buttons = context.app.options.frame_ancestors ~= nil,
-    said = said or history.done(context, sent, cfg), kind = kind or not sent.cancelled and "updated" or nil,
-    refused = refused and refused.words,
+    said = said or held.said(context, sent) or history.done(context, sent, cfg),
+    kind = kind or not (sent.cancelled or sent.released) and "updated" or nil,
+    refused = refused and refused.words or held.refused(context, sent),
   })
 end
 

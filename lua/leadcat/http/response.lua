@@ -82,26 +82,42 @@ response.STATUS = {
 
 local STATUS = response.STATUS
 
--- Codes whose message says what the client did wrong. Other messages are for the operator only.
+-- Codes whose message says what the client did wrong, in English. Other messages are for the operator only.
 local TELLS = {
   invalid = true, malformed = true, conflict = true, already_resolved = true, expired = true, forbidden = true,
   too_large = true, stale = true, unsupported_type = true,
 }
 
+-- Whether a person reads it: on a page, or where a script of a page shows what was wrong with what the person did.
+local function is_for_person(context, code)
+  local is_script = context.request.headers["sec-fetch-site"] ~= nil -- only browsers send it
+  return context.wants_page or is_script and code == "invalid"
+end
+
+-- What is wrong: to people in their language, with the engine's words beside it as `error`; to programs in those.
+local function told(context, code, message, said)
+  local problem = {
+    status = STATUS[code] or 500, title = problem_page.title(context.strings, context.language, code),
+    detail = said or problem_page.detail(context.strings, context.language, code),
+  }
+  local error_of = TELLS[code] and message or nil
+  if error_of and not said and not is_for_person(context, code) then
+    problem.detail, error_of = error_of, nil
+  end
+  return problem, error_of
+end
+
 --- A problem: a page for people, JSON for programs.
 ---@param message? string of the engine, in English
 ---@param more? table further members of the JSON
-function response.problem(context, code, message, more, headers)
-  local strings, language = context.strings, context.language
-  local problem = {
-    status = STATUS[code] or 500, title = problem_page.title(strings, language, code),
-    detail = TELLS[code] and message or problem_page.detail(strings, language, code),
-  }
+---@param said? string the same in the reader's language
+function response.problem(context, code, message, more, headers, said)
+  local problem, error_of = told(context, code, message, said)
   local made
   if context.wants_page then
     made = response.page(context, problem.status, problem_page.html, problem, headers)
   else
-    problem.code = code
+    problem.code, problem.error = code, error_of
     made = response.new(problem.status, json.encode(merged(problem, more)), "application/problem+json", headers)
   end
   if code == "unavailable" then
@@ -116,9 +132,10 @@ local Failure = {}
 
 --- Ends the request with a problem, which `http.lua` answers.
 ---@param code string
----@param message? string
-function response.fail(code, message)
-  error(setmetatable({ code = code, message = message }, Failure), 0)
+---@param message? string of the engine, in English
+---@param said? string the same in the reader's language, or the host's words
+function response.fail(code, message, said)
+  error(setmetatable({ code = code, message = message, said = said }, Failure), 0)
 end
 
 --- The value and what follows it. When it is nil, ends the request with the problem.
@@ -136,8 +153,18 @@ end
 function response.allow(context, permission, subject)
   local allowed, why = response.must(context.engine:can(context.actor, permission, subject))
   if not allowed then
-    response.fail("forbidden", why)
+    response.fail("forbidden", nil, why)
   end
+end
+
+--- Whether a page offers to do something: the actor may, and the store can be written.
+---@param context leadcat.http.Context
+---@param permission string
+---@param subject? table what it is about
+---@return boolean
+function response.offers(context, permission, subject)
+  local engine = context.engine
+  return not engine.readonly and engine:can(context.actor, permission, subject) == true
 end
 
 --- Whether `fail` raised this.

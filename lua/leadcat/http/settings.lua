@@ -14,6 +14,7 @@ local response = require "leadcat.http.response"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
+local suggested_rule = require "leadcat.pages.suggested_rule"
 
 local must = response.must
 
@@ -29,7 +30,7 @@ function settings.for_administrators(handler)
     if allowed then
       return handler(context)
     elseif why then
-      response.fail("forbidden", why)
+      response.fail("forbidden", nil, why)
     end
     return response.page(context, 403, settings_page.forbidden, {})
   end
@@ -99,9 +100,17 @@ settings.page = settings.for_administrators(function(context)
   if shown then
     return shown
   end
+  local suggested, rule = suggested_rule.read(cfg, sent, must(context.engine:_own_triggers()))
+  if suggested then
+    return show(context, 200, {
+      config = suggested, revision = cfg.revision, problems = context.engine:check(suggested), suggested = "added",
+      edit = settings_form.edit_of(rule),
+    })
+  end
   local saved = sent.saved == tostring(cfg.revision) and cfg.revision or nil
   return show(context, 200, {
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
+    suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
     drafted = number_of(sent.drafted),
   })

@@ -70,7 +70,7 @@ function trials.page(context)
   return response.page(context, 200, trials_page.html, {
     report = report, rules = rules, key = key, names = names, cfg = cfg, all_days = DAYS,
     made_real = sent.real and config.rule_of(cfg, sent.real) or nil, stale = sent.stale == "true",
-    may_save = context.engine:can(context.actor, "configure") == true and not context.engine.readonly,
+    may_save = response.offers(context, "configure"),
   })
 end
 
@@ -78,7 +78,7 @@ end
 function trials.act(context)
   local fields = must(request_of.form(context.request))
   if context.engine:licensed() == false then
-    response.fail("forbidden", context.strings:text(context.language, "settings.unlicensed"))
+    response.fail("forbidden", nil, context.strings:text(context.language, "settings.unlicensed"))
   end
   local revision, message, code, draft = context.engine:make_real(fields.rule or "", {
     actor = context.actor, revision = fields.revision and api.cursor_of_history(fields.revision),

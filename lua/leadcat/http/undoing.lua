@@ -18,6 +18,9 @@ local allow, fail, must = response.allow, response.fail, response.must
 
 local undoing = {}
 
+local PAGE, PAGE_BYTES = 100, 48 * 1024 -- rows of a page of a preview, and their size as JSON
+local FORESEEN = 10000 -- changes that the page of a preview looks at
+
 -- Fails for an entry that does not exist. An actor who may undo nothing does not learn which ones do.
 local function no_entry(context)
   allow(context, "undo")
@@ -95,7 +98,7 @@ undoing.cancel = handler("cancel", "cancelled")
 local LISTS = { "undone", "cancelled", "refused" } -- of an undo of many
 
 -- Leaves as many rows as fit into a page, list after list, and of these what the actor may see. Returns where to go on.
-local function show_part(context, result, after)
+local function show_part(context, result, after, most, limit)
   local rows, list_of, counts = {}, {}, {}
   for _, name in ipairs(LISTS) do
     for _, row in ipairs(result[name]) do
@@ -103,7 +106,7 @@ local function show_part(context, result, after)
     end
     counts[name], result[name] = #result[name], json.array {}
   end
-  local part, place = pager.slice(rows, after)
+  local part, place = pager.slice(rows, after, most, limit)
   result.counts = (place or after > 0) and counts or nil
   for _, row in ipairs(part) do
     local list = result[list_of[row]]
@@ -156,30 +159,29 @@ local function chosen(fields)
   return not undo.problem(what) and what or fail "not_found"
 end
 
--- Those of the rows that the actor may see, and what the host calls their companies.
-local function visible(context, list, names)
-  local seen = {}
-  for _, row in ipairs(list) do
-    platform.give_way()
-    if outcomes.is_visible(context, row.entry) then
-      seen[#seen + 1] = row
-      if #seen <= 100 then -- as many as are listed
-        names[row.company] = context.engine:company_name(row.company) or nil
-      end
+-- What the host calls the companies of the rows.
+local function names_of(context, result)
+  local names = {}
+  for _, list in ipairs(LISTS) do
+    for _, row in ipairs(result[list]) do
+      names[row.company] = context.engine:company_name(row.company) or nil
+      platform.give_way()
     end
   end
-  return seen
+  return names
 end
 
---- Says what taking all of it back would do.
+--- Says what taking all of it back would do, page by page.
 function undoing.preview(context)
-  local what, names = chosen(request_of.fields(context.request.query)), {}
-  what.preview = true
+  local sent = request_of.fields(context.request.query)
+  local what, after = chosen(sent), api.cursor_of_history(sent.after or "") or 0
+  what.preview, what.limit = true, FORESEEN
   local result = must(context.engine:undo(what, { actor = context.actor }))
+  local counts = { undone = #result.undone, cancelled = #result.cancelled, refused = #result.refused }
+  local place = show_part(context, result, after, PAGE_BYTES, PAGE)
   return response.page(context, 200, undo_page.html, {
-    run = what.run, revision = what.revision, cfg = must(context.engine:config()), names = names,
-    undone = visible(context, result.undone, names), cancelled = visible(context, result.cancelled, names),
-    refused = visible(context, result.refused, names),
+    run = what.run, revision = what.revision, cfg = must(context.engine:config()), result = result, counts = counts,
+    names = names_of(context, result), next = place,
   })
 end
 

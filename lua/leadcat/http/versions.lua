@@ -58,7 +58,7 @@ function versions.index(context)
   return response.page(context, 200, versions_page.html, {
     versions = shown, newest = revisions[1] and revisions[1].revision or 0, is_first = before == nil,
     next = has_more and last.revision or nil, reverted = number_of(sent.reverted),
-    may_revert = context.engine:can(context.actor, "configure") == true and not context.engine.readonly,
+    may_revert = response.offers(context, "configure"),
   })
 end
 
@@ -93,7 +93,7 @@ versions.revert = settings.for_administrators(function(context)
   elseif merge.is_same(old, newest) then
     return response.redirect(context, "/versions")
   elseif context.engine:licensed() == false then
-    response.fail("forbidden", context.strings:text(context.language, "settings.unlicensed"))
+    response.fail("forbidden", nil, context.strings:text(context.language, "settings.unlicensed"))
   end
   local revision, message, code, draft = context.engine:revert(record.revision, {
     actor = context.actor, revision = newest.revision,

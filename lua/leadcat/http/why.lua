@@ -7,6 +7,7 @@ local events = require "leadcat.http.events"
 local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
+local why_of = require "leadcat.words.why"
 local why_form = require "leadcat.pages.why_form"
 local why_page = require "leadcat.pages.why"
 local wording = require "leadcat.words.wording"
@@ -32,6 +33,17 @@ local function similar(context, text)
   return list
 end
 
+local STOPPED = 1000 -- held entries that are looked at
+
+-- The rules that are at a stop, by key.
+local function stopped(context)
+  local rules = {}
+  for _, entry in ipairs(must(context.engine:held { limit = STOPPED })) do
+    rules[entry.rule] = true
+  end
+  return rules
+end
+
 -- Adds what is known of the company, and what would happen.
 local function explain(context, model, found)
   local engine = context.engine
@@ -43,7 +55,10 @@ local function explain(context, model, found)
   told.scheduled = now.scheduled and told.scheduled
   model.why, model.category, model.tried, model.wrong = told, found.category, event ~= nil, wrong
   model.question = now.question and must(engine:view(now.question, { actor = context.actor }))
-  model.may_answer = now.question and engine:can(context.actor, "confirm", now.question) == true
+  model.held = now.held and why_of.entry(now.held, model.cfg, context, told.name)
+  model.may_release = now.held and response.offers(context, "release")
+  model.stopped = stopped(context)
+  model.may_answer = now.question and response.offers(context, "confirm", now.question)
 end
 
 --- What would happen to a company, and why.

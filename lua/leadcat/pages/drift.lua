@@ -70,24 +70,30 @@ local function counts(model)
   end) }
 end
 
-local function row_of(model, item, i)
-  local name = called(model, item.company)
-  local box = model.may_set and item.can_be_set and h.input {
-    type = "checkbox", name = "company." .. i, value = value_of(item.company),
-    aria_label = text(model, "drift.choose", { company = name }),
-  }
+local COLUMNS = { "confirmation.company", "drift.now", "drift.should_be", "drift.why" }
+
+-- A row; `first` stands before the company's name.
+local function row(model, item, first)
+  local function cell(column, content)
+    return parts.cell(text(model, COLUMNS[column]), content)
+  end
   return h.tr {
-    h.td { class = "leadcat-name", box, box and " ", h.bdi { name } },
-    h.td { category(model, item.category) }, h.td { category(model, item.implied) },
-    h.td { item.sentence },
+    cell(1, { class = "leadcat-name", first, h.bdi { called(model, item.company) } }),
+    cell(2, { category(model, item.category) }), cell(3, { category(model, item.implied) }), cell(4, { item.sentence }),
   }
 end
 
-local function listed(model, items, row)
-  return parts.table(HEADING, {
-    text(model, "confirmation.company"), text(model, "drift.now"), text(model, "drift.should_be"),
-    text(model, "drift.why"),
-  }, parts.map(items, function(item, i) return row(model, item, i) end))
+local function row_of(model, item, i)
+  local box = model.may_set and item.can_be_set and h.input {
+    type = "checkbox", name = "company." .. i, value = value_of(item.company),
+    aria_label = text(model, "drift.choose", { company = called(model, item.company) }),
+  }
+  return row(model, item, box and { box, " " })
+end
+
+local function listed(model, items, made)
+  return parts.table(HEADING, parts.map(COLUMNS, function(key) return text(model, key) end),
+    parts.map(items, function(item, i) return made(model, item, i) end), "leadcat-stacked")
 end
 
 local function form(model)
@@ -104,7 +110,8 @@ local function form(model)
     h.input { type = "hidden", name = "cursor", value = model.cursor or "" },
     listed(model, items, row_of),
     h.p { class = "leadcat-actions",
-      h.button { type = "submit", class = "leadcat-primary", text(model, "drift.set_right") },
+      h.button { type = "submit", class = "leadcat-primary", data_leadcat_busy = text(model, "working"),
+        text(model, "drift.set_right") },
     },
   }
 end
@@ -128,6 +135,7 @@ function pages.html(model)
   local title = text(model, "drift.title")
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation, wide = true,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { id = HEADING, title },
       model.is_empty and parts.alert(text(model, "drift.nothing_chosen")) or nil,
@@ -144,13 +152,7 @@ function pages.html(model)
 end
 
 local function chosen_row(model, item, i)
-  return h.tr {
-    h.td { class = "leadcat-name",
-      h.input { type = "hidden", name = "company." .. i, value = value_of(item.company) },
-      h.bdi { called(model, item.company) } },
-    h.td { category(model, item.category) }, h.td { category(model, item.implied) },
-    h.td { item.sentence },
-  }
+  return row(model, item, h.input { type = "hidden", name = "company." .. i, value = value_of(item.company) })
 end
 
 --- What setting these right would do, and the button that does it.
@@ -163,6 +165,7 @@ function pages.preview(model)
   end
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation, wide = true,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { id = HEADING, title },
       h.ul { told("drift.will_update", sums.update), told("drift.will_ask", sums.confirm),
@@ -172,7 +175,7 @@ function pages.preview(model)
         h.input { type = "hidden", name = "sure", value = "1" },
         listed(model, model.items, chosen_row),
         h.p { class = "leadcat-actions",
-          h.button { type = "submit", class = "leadcat-primary",
+          h.button { type = "submit", class = "leadcat-primary", data_leadcat_busy = text(model, "working"),
             text(model, "drift.do", { count = number(#model.items) }) }, " ",
           h.a { href = page.address(model, "/drift"), text(model, "settings.cancel") },
         },

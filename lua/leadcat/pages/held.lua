@@ -16,11 +16,8 @@ local held = {}
 ---@field names table<string|integer, string> company names by id
 ---@field cfg leadcat.Config
 ---@field readonly boolean
----@field released? integer how many were just released, dropped, and left as they are
----@field dropped? integer
----@field left? integer
----@field more boolean whether there were more than a request may do
----@field nothing boolean nothing was done: none was ticked, or somebody else was first
+---@field said? string what was just done
+---@field refused? string why nothing was
 ---@field base? string
 
 local text = wording.sentence
@@ -43,28 +40,42 @@ local function would(model, entry)
     wording.category(model.cfg, outcome.to, model.language), text(model, "change.to"))
 end
 
+local COLUMNS = { "held.choice", "confirmation.company", "held.rule", "history.time", "held.would" }
+
 local function row(model, entry)
   local id, company = ("leadcat-held-%d"):format(entry.entry), company_of(model, entry)
+  local function cell(column, content)
+    return parts.cell(text(model, COLUMNS[column]), content)
+  end
   return h.tr {
-    h.td { not model.readonly and h.input { type = "checkbox", id = id, name = ("entry.%d"):format(entry.entry),
-      value = "on", aria_label = text(model, "held.choose", { company = company }) } },
-    h.td { class = "leadcat-name", h.bdi { company } },
-    h.td { wording.rule(model, entry.trigger, nil, config.rule_of(model.cfg, entry.rule)) },
-    h.td { parts.time(model, entry.at) },
-    h.td { would(model, entry) },
+    cell(1, { not model.readonly and h.input { type = "checkbox", id = id, value = "on",
+      name = ("entry.%d"):format(entry.entry), aria_label = text(model, "held.choose", { company = company }) } }),
+    cell(2, { class = "leadcat-name", h.bdi { company } }),
+    cell(3, { wording.rule(model, entry.trigger, nil, config.rule_of(model.cfg, entry.rule)) }),
+    cell(4, { parts.time(model, entry.at) }),
+    cell(5, { would(model, entry) }),
   }
 end
 
 local function button(model, action, class)
-  return h.button { type = "submit", name = "action", value = action, class = class, text(model, "held." .. action) }
+  return h.button { type = "submit", name = "action", value = action, class = class,
+    data_leadcat_busy = text(model, "working"), text(model, "held." .. action) }
 end
 
 local function buttons(model)
-  return not model.readonly and {
+  return {
     h.p { class = "leadcat-actions", button(model, "release", "leadcat-primary"), " ",
       button(model, "drop", "leadcat-quiet") },
     h.p { class = "leadcat-actions", button(model, "release_all", "leadcat-quiet"), " ",
       button(model, "drop_all", "leadcat-quiet") },
+  }
+end
+
+local function listed(model, heading)
+  local entries = parts.table(heading, parts.map(COLUMNS, function(key) return text(model, key) end),
+    parts.map(model.entries, function(entry) return row(model, entry) end), "leadcat-stacked")
+  return model.readonly and entries or h.form { method = "post", action = page.address(model, "/held"),
+    h.input { type = "hidden", name = "rule", value = model.rule or "" }, entries, buttons(model),
   }
 end
 
@@ -75,17 +86,17 @@ local function address(model, after)
   return page.address(model, "/held" .. (words[1] and "?" .. table.concat(words, "&") or ""))
 end
 
--- What was just done.
-local function said(model)
-  if not model.released then
-    return nil
+--- What was just done.
+---@param words leadcat.Words
+---@param done {released: integer, dropped: integer, left: integer, more: boolean} more: than a request may do
+---@return string
+function held.said(words, done)
+  local sentences = { text(words, "held.done", { released = wording.number(done.released),
+    dropped = wording.number(done.dropped) }) }
+  if done.left > 0 then
+    sentences[2] = text(words, "held.left", { count = wording.number(done.left) })
   end
-  local sentences = { text(model, "held.done", { released = wording.number(model.released),
-    dropped = wording.number(model.dropped or 0) }) }
-  if (model.left or 0) > 0 then
-    sentences[2] = text(model, "held.left", { count = wording.number(model.left) })
-  end
-  sentences[#sentences + 1] = model.more and text(model, "held.go_on") or nil
+  sentences[#sentences + 1] = done.more and text(words, "held.go_on") or nil
   return table.concat(sentences, " ")
 end
 
@@ -99,16 +110,10 @@ function held.html(model)
     scripts = { "leadcat.js" },
     main = {
       h.h1 { id = id, title },
-      parts.said(said(model)),
-      model.nothing and parts.alert(text(model, "held.nothing_done")) or nil,
+      parts.said(model.said),
+      parts.alert(model.refused),
       h.p { class = "leadcat-muted", text(model, "held.hint") },
-      model.entries[1] and h.form { method = "post", action = page.address(model, "/held"),
-        h.input { type = "hidden", name = "rule", value = model.rule or "" },
-        parts.table(id, { text(model, "held.choice"), text(model, "confirmation.company"), text(model, "held.rule"),
-          text(model, "history.time"), text(model, "held.would") },
-          parts.map(model.entries, function(entry) return row(model, entry) end)),
-        buttons(model),
-      } or h.p { class = "leadcat-empty", text(model, "held.none") },
+      model.entries[1] and listed(model, id) or h.p { class = "leadcat-empty", text(model, "held.none") },
       h.ul { class = "leadcat-links",
         model.next and h.li { h.a { href = address(model, model.next), text(model, "held.next") } },
         model.rule and h.li { h.a { href = page.address(model, "/held"), text(model, "held.of_all_rules") } },

@@ -21,7 +21,7 @@ local history = {}
 ---@field questions? table<string, leadcat.Confirmation> that entries have asked or answered, by id
 ---@field saved? table<integer, number> when revisions of the rules were saved
 ---@field next? integer the entry after which older ones follow
----@field searched? boolean false: the search stopped before the page was full
+---@field searched_to? number how far back the search has come that stopped before the page was full
 ---@field may_undo boolean
 ---@field actions? table<integer, string> what would work, by entry: "undo" or "retry"
 ---@field answers? table<string, true> the open questions that the reader may answer, by id
@@ -35,16 +35,21 @@ history.address, history.query = filters_of.address, filters_of.query
 
 local text = wording.sentence
 
+local function searched_to(model)
+  local time = model.searched_to and parts.time(model, model.searched_to)
+  return time and parts.sentence(model, "history.searched_to", "time", time)
+end
+
 local function nothing(model)
   local key = filters_of.query(model.filters, nil, "zone") ~= "" and "history.empty_filtered" or "history.empty"
   local company = model.filters.company
-  return h.p { class = "leadcat-empty", text(model, model.searched == false and "history.partial" or key),
+  return h.p { class = "leadcat-empty", searched_to(model) or text(model, key),
     company and { " ", h.a { href = why.address(model, company), text(model, "why.title") } } }
 end
 
 local function older(model)
-  local partial = model.searched == false
-  return h.p { partial and model.entries[1] and { text(model, "history.partial"), " " },
+  local partial = searched_to(model)
+  return h.p { partial and model.entries[1] and { partial, " " },
     h.a { href = filters_of.link(model, model.filters, model.next),
       text(model, partial and "history.go_on" or "history.older"),
     },

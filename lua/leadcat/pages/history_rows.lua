@@ -217,9 +217,8 @@ local function button(model, entry, row, action)
   }
 end
 
--- A cell also has its column's label, for narrow screens, where there is no head.
 local function cell(model, column, class, id, ...)
-  return h.td { class = class, id = id, data_label = text(model, COLUMNS[column]), h.div { ... } }
+  return parts.cell(text(model, COLUMNS[column]), { class = class, id = id, ... })
 end
 
 local function row_of(model, entry)
@@ -249,7 +248,7 @@ function rows.table(model)
     and h.th { scope = "col", class = "leadcat-undo", text(model, "history.undo") } or nil
   return parts.table("leadcat-title", heads, parts.map(model.entries, function(entry)
     return row_of(model, entry)
-  end), "leadcat-history")
+  end), "leadcat-history leadcat-stacked")
 end
 
 return rows

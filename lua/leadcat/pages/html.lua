@@ -33,6 +33,7 @@ local VOID = set "area base br col embed hr img input link meta param source tra
 local CODE = set "script style" -- browsers do not unescape their text, so escaping does not help
 local INLINE = set "style srcdoc" -- attributes that are code or markup
 local URL = set "action formaction href src"
+local SVG = set "patternUnits" -- names with capitals
 local SCHEME = set "http https mailto"
 
 -- Text ---------------------------------------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ local function is_safe_url(url)
 end
 
 local function refused(name, value)
-  if not name:find "^[a-z][a-z0-9-]*$" then
+  if not name:find "^[a-z][a-z0-9-]*$" and not SVG[name] then
     return ("%q is not the name of an attribute"):format(name)
   elseif name:find "^on" or INLINE[name] then
     return ("the attribute %s is code: put it into a file of its own"):format(name)

@@ -2,7 +2,6 @@
 -- silent, and how old open questions are. It needs no script; each picture is also a table.
 
 local bars = require "leadcat.pages.bars"
-local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local history_filters = require "leadcat.pages.history_filters"
 local page = require "leadcat.pages.page"
@@ -14,6 +13,7 @@ local overview = {}
 ---@class leadcat.OverviewModel: leadcat.Words
 ---@field found leadcat.Overview
 ---@field cfg leadcat.Config the newest, for names
+---@field may_configure? boolean whether the reader may see what the answers teach
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 --- The periods that can be chosen, in days; the first but one is shown when none is.
@@ -70,16 +70,13 @@ end
 -- Silent rules --------------------------------------------------------------------------------------------------------
 
 local function name_of(model, rule)
-  local status = config.lead_status_of(rule.rule)
-  local known = config.rule_of(model.cfg, rule.rule)
-  local id = rule.rule:match "#(%d+)$"
-  return wording.rule(model, rule.trigger, status and wording.name_of(model.cfg.lead_statuses, status, model.language),
-    known or id and { id = tonumber(id) } or nil)
+  return wording.rule_of_key(model, model.cfg, rule.rule)
 end
 
 local function silent(model)
   local items = parts.map(model.found.health.rules, function(rule)
-    return rule.silent and h.li { text(model, "silent_for", {
+    local key = rule.silent and (rule.silent.longest_pause == 0 and "silent_for_daily" or "silent_for")
+    return key and h.li { text(model, key, {
       rule = name_of(model, rule), quiet = days(model, rule.silent.quiet),
       pause = days(model, rule.silent.longest_pause),
     }) }
@@ -101,9 +98,9 @@ end
 
 local function pieces_of(model, bar)
   local pieces = {}
-  for _, id in ipairs(model.found.categories) do
+  for place, id in ipairs(model.found.categories) do
     local count, category = bar.counts[id], named(model, id)
-    pieces[#pieces + 1] = count and { count = count, group = category.group, title = text(model, "bar", {
+    pieces[#pieces + 1] = count and { count = count, place = place, title = text(model, "bar", {
       category = category.name, count = wording.number(count), when = when(model, bar),
     }) } or nil
   end
@@ -121,14 +118,16 @@ local function picture(model)
   local list = model.found.bars
   return bars.svg {
     id = "leadcat-moved-picture", title = text(model, "moved"), description = description(model),
+    groups = parts.map(model.found.categories, function(id) return named(model, id).group or false end),
     first = day(model, list[1].day), last = when(model, list[#list]),
     bars = parts.map(list, function(bar) return { pieces = pieces_of(model, bar) } end),
   }
 end
 
 local function legend(model)
-  return h.ul { class = "leadcat-legend", parts.map(model.found.categories, function(id)
-    return h.li { parts.category(named(model, id)), " ", h.strong { wording.number(model.found.totals[id]) } }
+  return h.ul { class = "leadcat-legend", parts.map(model.found.categories, function(id, place)
+    return h.li { bars.sample(place), " ", h.bdi { named(model, id).name }, " ",
+      h.strong { wording.number(model.found.totals[id]) } }
   end) }
 end
 
@@ -197,7 +196,7 @@ local function rule_row(model, rule)
         text(model, is_known and "off" or "gone") } },
     },
     cells(rule.counts),
-    h.td { rule.last and day_of_text(model, rule.last) or "\226\128\147" }, -- U+2013
+    h.td { class = "leadcat-day", rule.last and day_of_text(model, rule.last) or "\226\128\147" }, -- U+2013
   }
 end
 
@@ -213,7 +212,9 @@ local function rules(model)
   rows[#rows + 1] = h.tr { class = "leadcat-total", h.th { scope = "row", text(model, "total") },
     cells(model.found.health.counts), h.td {} }
   return h.div { h.h2 { id = "leadcat-rules", text(model, "rules") },
-    parts.table("leadcat-rules", heads, rows, "leadcat-sums") }
+    parts.table("leadcat-rules", heads, rows, "leadcat-sums"),
+    model.may_configure and h.p { h.a { href = page.address(model, "/suggestions"),
+      wording.sentence(model, "suggest.title") } } }
 end
 
 -- Open questions ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ local panel = {}
 ---@field change? leadcat.Entry the newest change, or attempt at one
 ---@field question? leadcat.View that is open
 ---@field scheduled? leadcat.Entry
----@field may {change?: "undo"|"retry", question?: boolean, scheduled?: boolean} what the reader can do about each
+---@field held? leadcat.Entry the newest match of a rule at its limit
+---@field may {change?: "undo"|"retry", question?: boolean, scheduled?: boolean, held?: boolean} what the reader can do about each
 ---@field has_buttons boolean whether there are any buttons
 ---@field said? string what has just happened
 ---@field kind? string how that looks, as `parts.said` has it
@@ -38,9 +39,18 @@ local function form(model, path, ...)
     h.input { type = "hidden", name = "panel", value = wording.id(model.company) }, ... }
 end
 
+-- A button of one, which says that it is working.
+local function button(model, attributes, words)
+  local content = { type = "submit", data_leadcat_busy = text(model, "working"), words }
+  for name, value in pairs(attributes or {}) do
+    content[name] = value
+  end
+  return h.button(content)
+end
+
 local function act(model, entry, action)
   return model.has_buttons and form(model, ("/api/history/%d/%s"):format(entry.entry, action),
-    h.button { type = "submit", text(model, "history." .. action) })
+    button(model, nil, text(model, "history." .. action)))
 end
 
 local function part(model, key, ...)
@@ -90,7 +100,7 @@ local function choice(model, view, path)
           return h.option { value = option.id, dir = "auto", selected = option.proposed or false, option.name }
         end) },
       },
-      h.button { type = "submit", view.labels.save }),
+      button(model, nil, view.labels.save)),
   }
 end
 
@@ -98,11 +108,10 @@ local function answers(model, view)
   local path = "/api/confirmations/" .. view.id
   return {
     form(model, path,
-      parts.is_possible(view) and h.button {
-        type = "submit", class = "leadcat-primary", name = "accept", value = "true",
-        text(model, "inbox.set", { category = view.to.name }) },
-      h.button { type = "submit", name = "decline", value = "true",
-        text(model, "inbox.keep", { category = view.from.name }) }),
+      parts.is_possible(view) and button(model, { class = "leadcat-primary", name = "accept", value = "true" },
+        text(model, "inbox.set", { category = view.to.name })),
+      button(model, { name = "decline", value = "true" },
+        text(model, "inbox.keep", { category = view.from.name }))),
     choice(model, view, path),
   }
 end
@@ -129,6 +138,22 @@ local function scheduled(model)
     model.may.scheduled and act(model, entry, "cancel"))
 end
 
+-- What is held -------------------------------------------------------------------------------------------------------
+
+local function held(model)
+  local entry = model.held
+  local function verb(action)
+    return button(model, { name = "action", value = action }, text(model, "panel." .. action))
+  end
+  return entry and part(model, "history.held",
+    h.p { category(model, entry.to) },
+    h.p { wording.cause_of_entry(model, entry, model.cfg) },
+    h.p { class = "leadcat-muted", parts.time(model, entry.at), who(entry) },
+    model.may.held and model.has_buttons and form(model, "/held",
+      h.input { type = "hidden", name = ("entry.%d"):format(entry.entry), value = "on" },
+      verb "release", verb "drop"))
+end
+
 -- The page ------------------------------------------------------------------------------------------------------------
 
 --- The page.
@@ -148,6 +173,7 @@ function panel.html(model)
       parts.alert(model.refused),
       question(model),
       scheduled(model),
+      held(model),
       change(model),
       h.p { class = "leadcat-panel-links", link(why.address(model, model.company), text(model, "why.title")), " ",
         link(history, text(model, "panel.history")) },

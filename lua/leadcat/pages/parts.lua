@@ -31,6 +31,16 @@ function parts.items(sentences)
   end)
 end
 
+--- A cell of a table with the class `leadcat-stacked`. It also has its column's label, for narrow screens, where there is no head.
+---@param label string
+---@param content table its children; class and id are the cell's
+---@return leadcat.html.Node
+function parts.cell(label, content)
+  local class, id = content.class, content.id
+  content.class, content.id = nil, nil
+  return h.td { class = class, id = id, data_label = label, h.div(content) }
+end
+
 --- A table that scrolls by itself where the screen is narrow.
 ---@param heading string id of the table's heading
 ---@param heads leadcat.html.Child[] labels of the columns, or elements

@@ -70,6 +70,7 @@ function revision.html(model)
   local title = text(model, "revision.title", { number = number(this) })
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       revision.saved(model, model.revision, model.newest),

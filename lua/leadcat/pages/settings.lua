@@ -31,6 +31,7 @@ local settings = {}
 ---@field drafts? integer how many there are
 ---@field too_many? string why no draft could be saved, in English
 ---@field unchanged? boolean nothing was changed, and therefore nothing saved
+---@field suggested? "added"|"not_added" whether the rule that an address suggests is in it, and not saved
 ---@field sign_in? string the address of the host's sign-in page
 ---@field licensed? boolean false: nothing can be saved
 ---@field readonly? boolean the store is only read: nothing can be saved
@@ -79,6 +80,7 @@ end
 local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
+  days_required = true,
   lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true,
   duplicate_name = true, duplicate_external = true, wrong_type = true, out_of_range = true, rule_never_fires = true,
   category_dead_end = true,
@@ -310,6 +312,11 @@ local function stopped(model)
   }
 end
 
+local function suggested(model)
+  return model.suggested and h.p { class = "leadcat-notice", role = "status",
+    wording.sentence(model, "suggest." .. model.suggested) }
+end
+
 --- The page of the settings.
 ---@param model leadcat.SettingsModel
 ---@return string
@@ -325,11 +332,13 @@ function settings.html(model)
       })
   end
   local count = model.drafts or 0
-  return document(model, { "settings.js" }, stopped(model), form_element(form), h.ul { class = "leadcat-links",
-    h.li { h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") } },
-    count > 0 and h.li { h.a { href = page.address(model, "/drafts"),
-      wording.sentence(model, "drafts.link", { count = wording.number(count) }) } },
-  })
+  return document(model, { "settings.js" }, stopped(model), suggested(model), form_element(form),
+    h.ul { class = "leadcat-links",
+      h.li { h.a { href = page.address(model, "/versions"), wording.sentence(model, "versions.link") } },
+      h.li { h.a { href = page.address(model, "/suggestions"), wording.sentence(model, "suggest.title") } },
+      count > 0 and h.li { h.a { href = page.address(model, "/drafts"),
+        wording.sentence(model, "drafts.link", { count = wording.number(count) }) } },
+    })
 end
 
 --- The page for a user who may not see the settings.

@@ -6,6 +6,7 @@
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
 --   rule.TRIGGER.enabled, .set_category (a category, or "take_back"), .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
+--   rule.no_sale_for.days, rule.no_sale_for.N.days   after how many days without a sale
 --   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
@@ -399,6 +400,13 @@ local function focus(verb, key, lists)
     return ("%s.%d.name"):format(kind, item.id)
   end
   return list and "add_" .. kind or nil
+end
+
+--- What the page needs of a config in which only one rule is new.
+---@param rule leadcat.Rule
+---@return leadcat.SettingsEdit
+function settings_form.edit_of(rule)
+  return { added = { category = {}, lead_status = {} }, new_rules = { [rule] = true } }
 end
 
 -- The triggers that have a card, each once.

@@ -62,7 +62,8 @@ local function real_form(model, row)
     h.input { type = "hidden", name = "rule", value = row.rule },
     h.input { type = "hidden", name = "revision", value = ("%d"):format(model.cfg.revision) },
     h.p { class = "leadcat-actions",
-      h.button { type = "submit", class = "leadcat-primary", text(model, "trials.make_real") } },
+      h.button { type = "submit", class = "leadcat-primary", data_leadcat_busy = text(model, "working"),
+        text(model, "trials.make_real") } },
   }
 end
 
@@ -78,18 +79,23 @@ local function card(model, row, rule)
   }
 end
 
+local COLUMNS = { "confirmation.company", "history.time", "trials.would", "trials.happened" }
+
 local function case_row(model, case)
   local function category(id)
     return wording.category(model.cfg, id, model.language)
   end
   local company = wording.line(model.names[case.company]) or wording.line(case.company) or "?"
+  local function cell(column, content)
+    return parts.cell(text(model, COLUMNS[column]), content)
+  end
   return h.tr {
-    h.td { class = "leadcat-name", h.bdi { company } },
-    h.td { parts.time(model, case.at) },
-    h.td { parts.change(category(case.from), category(case.to), text(model, "change.to")) },
-    h.td { text(model, "trials.verdict_" .. case.verdict), case.stood and case.verdict ~= "agreed"
+    cell(1, { class = "leadcat-name", h.bdi { company } }),
+    cell(2, { parts.time(model, case.at) }),
+    cell(3, { parts.change(category(case.from), category(case.to), text(model, "change.to")) }),
+    cell(4, { text(model, "trials.verdict_" .. case.verdict), case.stood and case.verdict ~= "agreed"
       and { " ", parts.category(category(case.stood)) }, case.by_hand and { " ", h.span { class = "leadcat-muted",
-        text(model, "trials.by_hand") } } },
+        text(model, "trials.by_hand") } } }),
   }
 end
 
@@ -97,8 +103,8 @@ local function cases(model)
   local id = "leadcat-trial-cases"
   return model.report.cases and model.report.cases[1] and {
     h.h2 { id = id, text(model, "trials.cases") },
-    parts.table(id, { text(model, "confirmation.company"), text(model, "history.time"), text(model, "trials.would"),
-      text(model, "trials.happened") }, parts.map(model.report.cases, function(case) return case_row(model, case) end)),
+    parts.table(id, parts.map(COLUMNS, function(key) return text(model, key) end),
+      parts.map(model.report.cases, function(case) return case_row(model, case) end), "leadcat-stacked"),
     model.report.next and h.p { h.a { href = address(model, model.key, model.report.days, model.report.next),
       text(model, "trials.older") } },
   }

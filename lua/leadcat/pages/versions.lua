@@ -86,6 +86,7 @@ function versions.html(model)
   local title = text(model, "versions.title")
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       parts.said(model.reverted and text(model, "versions.reverted", { number = number(model.reverted) }) or nil, nil,
@@ -106,6 +107,7 @@ function versions.revert(model)
   local title = text(model, "versions.preview_title", { number = this })
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
+    scripts = { "leadcat.js" },
     main = {
       h.h1 { title },
       revision_page.saved(model, model.revision, model.newest),
@@ -119,7 +121,8 @@ function versions.revert(model)
       model.changes[1] and h.form { method = "post", action = at(model, model.revision, "versions"),
         h.input { type = "hidden", name = "newest", value = model.newest },
         h.p { class = "leadcat-actions",
-          h.button { class = "leadcat-primary", type = "submit", text(model, "versions.go_back") }, " ",
+          h.button { class = "leadcat-primary", type = "submit", data_leadcat_busy = text(model, "working"),
+            text(model, "versions.go_back") }, " ",
           h.a { href = page.address(model, "/versions"), text(model, "settings.cancel") },
         },
       } or h.p { h.a { href = page.address(model, "/versions"), text(model, "versions.link") } },

@@ -4,6 +4,7 @@
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
+local no_sale = require "leadcat.rules.no_sale"
 local parts = require "leadcat.pages.parts"
 local url = require "leadcat.util.url"
 local why_form = require "leadcat.pages.why_form"
@@ -18,6 +19,9 @@ local why = {}
 ---@field cfg leadcat.Config the newest
 ---@field question? leadcat.View its open question
 ---@field may_answer? boolean whether the reader may answer it
+---@field held? string what is held of it, as a sentence
+---@field may_release? boolean whether the reader may release that
+---@field stopped? table<string, true> rules at their limit, by key
 ---@field records boolean whether events that change nothing are recorded
 ---@field similar? {id: string, name: string}[] companies with a similar name, where nothing is known of this one
 ---@field fields? leadcat.TriedField[]
@@ -88,6 +92,14 @@ local function name_of_rule(model, decision, key)
   return wording.rule(model, decision.trigger, status, found)
 end
 
+-- What a rule on trial would come to.
+local function would(model, tried)
+  local key = tried.action == "confirm" and "why.would_ask" or "why.would_set"
+  return tried.to and tried.action ~= "none" and { " ", h.span { class = "leadcat-muted", text(model, key, {
+    category = wording.category(model.cfg, tried.to, model.language).name,
+  }) } }
+end
+
 -- A rule that was tried, with what it asks for.
 local function rule(model, decision, tried)
   local content = {}
@@ -96,7 +108,8 @@ local function rule(model, decision, tried)
     content[#content + 1] = conditions_of(model, group)
   end
   return marked(model, tried.applies == true, h.bdi { name_of_rule(model, decision, tried.rule) },
-    not tried.starts and { " ", h.span { class = "leadcat-muted", text(model, "why.starts_elsewhere") } }, content)
+    not tried.starts and { " ", h.span { class = "leadcat-muted", text(model, "why.starts_elsewhere") } },
+    would(model, tried), content)
 end
 
 local function rules(model, decision, list)
@@ -129,20 +142,40 @@ local function waiting(model, decision)
     rules(model, decision, list))
 end
 
+local function on_trial(model, decision)
+  local list = decision.shadows
+  return list and h.li { text(model, "why.check.shadows"), rules(model, decision, list) }
+end
+
+-- How much the rule that has matched may do, and whether that is used up.
+local function limit(model, decision)
+  local rule_of = decision.reason == "matched" and config.rule_of(model.cfg, decision.rule)
+  local most = rule_of and rule_of.limit
+  return most and h.p { class = "leadcat-muted",
+    text(model, "settings.limit_told", {
+      changes = wording.number(most.changes), time = wording.duration(model, most.hours, "hours"),
+    }), model.stopped[decision.rule] and { " ", h.strong { text(model, "why.at_limit") } },
+  }
+end
+
 local RESULTS = { -- a badge's look, and its words
   update = { "done", "compare.update" }, confirm = { "open", "compare.confirm" }, none = { "off", "compare.none" },
-  scheduled = { "open", "history.scheduled" },
+  scheduled = { "open", "history.scheduled" }, held = { "open", "history.held" },
 }
 
 local function result(model, decision)
-  local row = RESULTS[decision.action == "none" and decision.scheduled and "scheduled" or decision.action]
+  local none = decision.action == "none"
+  local is_held = not none and model.stopped[decision.rule]
+  local row = RESULTS[none and decision.scheduled and "scheduled" or is_held and "held" or decision.action]
   return h.span { class = "leadcat-badge leadcat-badge-" .. row[1], text(model, row[2]) }
 end
 
 local function name_of_decision(model, decision)
   return decision.lead_status and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, decision.lead_status, model.language),
-  }) or wording.trigger(model, decision.trigger)
+  }) or decision.days and wording.cause(model, {
+    trigger = decision.trigger, facts = no_sale.facts(decision),
+  }, model.cfg) or wording.trigger(model, decision.trigger)
 end
 
 -- Its checks are shown where they have the answer: where a rule is on, and yet does nothing.
@@ -151,12 +184,13 @@ local function decision_card(model, decision)
   return h.li { class = "leadcat-card leadcat-decision",
     h.h3 { name_of_decision(model, decision), " ", result(model, decision) },
     h.p { timed(model, decision.sentence, decision.scheduled and decision.scheduled.due) },
+    limit(model, decision),
     h.details { open = open,
       h.summary { text(model, "why.checks"),
         h.span { class = "leadcat-hidden", ": ", name_of_decision(model, decision) } },
       h.ol { class = "leadcat-checks",
         parts.map(decision.checks, function(check) return check_line(model, decision, check) end),
-        waiting(model, decision),
+        waiting(model, decision), on_trial(model, decision),
       },
     },
   }
@@ -206,6 +240,8 @@ local function pending(model)
     },
     scheduled and h.div { class = "leadcat-notice",
       h.p { timed(model, scheduled.sentence, scheduled.due, scheduled.due) } },
+    model.held and h.div { class = "leadcat-notice", h.p { model.held, " ",
+      model.may_release and h.a { href = page.address(model, "/held"), text(model, "held.look") } } },
   }
 end
 

@@ -87,6 +87,16 @@ function journal.item(happened, fields)
   return item
 end
 
+local MOST_DIGITS = 1e14 -- entries of a shared store have more: milliseconds and what tells them apart
+local LOW = 1024
+
+--- When an entry was written: its number tells.
+---@param entry integer
+---@return number seconds since 1970
+function journal.written(entry)
+  return (entry > MOST_DIGITS and entry / LOW or entry) / 1000
+end
+
 local function details_of(stored)
   return stored.details and json.decode(stored.details) or {}
 end
@@ -207,8 +217,10 @@ end
 
 local FEW, MANY = 10, 1000 -- entries of the first page by default, and of the largest page
 
--- Newest first: an entry that does not stand behind the one before it has another's number, and would be read for ever.
-local function is_in_order(page, after)
+--- Whether a page is newest first: an entry that does not stand behind the one before it has another's number, and would be read
+--- for ever.
+---@return true?, string? message, string? code `corrupt`
+function journal.in_order(page, after)
   local last = after or math.huge
   for place, entry in ipairs(page) do
     if entry.entry > last or place == 1 and entry.entry == after then
@@ -242,7 +254,7 @@ function journal.entries(self, company, after, size, read)
       local entries, message, code = (read or read_page)(self, company, after, size)
       local ok = entries
       if ok then
-        ok, message, code = is_in_order(entries, after)
+        ok, message, code = journal.in_order(entries, after)
       end
       if not ok then
         return nil, message, code

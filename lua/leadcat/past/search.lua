@@ -1,5 +1,5 @@
---- Searches the journal. The store finds entries by company and by number only; every other criterion is tested entry
--- by entry, newest first, up to a limit.
+--- Searches the journal. The store finds entries by company and by number, and what waits by its questions. By every other
+-- criterion it passes over, newest first, what cannot be meant, up to a limit; what is left is tested here.
 
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
@@ -15,8 +15,8 @@ local unicode = require "leadcat.util.unicode"
 
 local search = {}
 
-local SCAN = 10000 -- entries read for one page, at most
-local BATCH = 500 -- entries read at a time
+local SCAN = 10000 -- entries looked at for one page, at most
+local TESTED = 20 -- how many of these one counts for whose details have to be looked at here
 local NAMES = 500 -- names that the host is asked for, at most
 
 search.STATUSES = {
@@ -76,7 +76,8 @@ end
 
 -- Whether a name or an id has the words of `part` in it.
 local function has(part, ...)
-  for _, name in ipairs { ... } do
+  for i = 1, select("#", ...) do
+    local name = select(i, ...)
     if name and plain(tostring(name)):find(part, 1, true) then
       return true
     end
@@ -177,18 +178,53 @@ local function passes(entry, tests, state)
   return true
 end
 
-local function read_with_unchanged(self, company, after, size)
-  local entries, message, code = self._store:history(self._tenant, company, nil, after, size)
-  local notes
-  if entries then
-    notes, message, code = self._store:history(self._tenant, company, nil, after, size, true)
+-- The page of both logs together. Where one was not looked through as far as the other, neither counts behind that.
+local function read_both(self, company, only, after)
+  local found, looked_at, reached = self._store:search(self._tenant, company, only, after)
+  if not found then
+    return nil, looked_at, reached
   end
-  return notes and unchanged.merge(entries, notes, size), message, code
+  only.unchanged = true
+  local notes, looked_at_notes, reached_notes = self._store:search(self._tenant, company, only, after)
+  only.unchanged = nil
+  if not notes then
+    return nil, looked_at_notes, reached_notes
+  end
+  local behind = math.max(reached or 0, reached_notes or 0)
+  found = unchanged.merge(found, notes, only.limit)
+  while found[1] and found[#found].entry < behind do
+    found[#found] = nil
+  end
+  behind = #found == only.limit and found[#found].entry or behind
+  return found, looked_at + looked_at_notes, behind > 0 and behind or nil
 end
 
--- What shadows would have done stands there alone.
-local function read_notes(self, company, after, size)
-  return self._store:history(self._tenant, company, nil, after, size, true)
+local function read_journal(self, company, only, after)
+  return self._store:search(self._tenant, company, only, after)
+end
+
+-- What waits for an answer: the entries of the open questions.
+local function read_waiting(self, company, only, after)
+  local questions, message, code = self._store:confirmations(self._tenant, {
+    company = company, state = "open", after = after, limit = only.limit,
+  })
+  local found = questions and {}
+  for i = 1, #(questions or {}) do
+    found[#found + 1], message, code = self._store:entry(self._tenant, questions[i].entry)
+    if code and code ~= "not_found" then
+      return nil, message, code
+    end
+    platform.give_way()
+  end
+  if not found then
+    return nil, message, code
+  end
+  return found, #questions, #questions == only.limit and questions[#questions].entry or nil
+end
+
+local function reader_of(query)
+  return query.status == "waiting" and read_waiting or query.unchanged and query.status ~= "shadow" and read_both
+    or read_journal
 end
 
 -- Where to begin reading, and at which entry to stop: a run's entries lie between two others.
@@ -211,36 +247,75 @@ local function wanted_of(query, actor, sale)
   }
 end
 
+local END = "\1" -- stands for what may be on either side of a value
+
+-- The longest part of some words that the store can look for.
+local function longest(words)
+  local found
+  for part in words:gmatch "[\1 -~]+" do
+    found = #part > #(found or "") and part or found
+  end
+  return found
+end
+
+-- What the store is to look for.
+local function only_of(self, query, wanted, limit)
+  local value = wanted.sale or wanted.run or wanted.actor
+  local words = value and END .. plain(value) .. END or wanted.actor_name
+  local name = not self.host.company_name and wanted.company_name
+  return {
+    since = query.since, before = query.before, trigger = query.trigger, revision = query.revision,
+    status = query.status ~= "waiting" and query.status or nil, unchanged = query.status == "shadow" or nil,
+    words = words and longest(words), asked = wanted.folded and not wanted.sale and not wanted.run,
+    name = name and longest(name) or nil, limit = limit,
+  }
+end
+
 --- A page of the journal, newest first.
 ---@param company? string the text of its id
 ---@param actor? string an id as text, or a name
 ---@param sale? string the text of its id
 ---@return integer|string|nil next the cursor `after` of the next page, nil at the end (or the message)
 function search.page(self, query, company, actor, sale)
-  local stored, details = stored_tests(query), details_tests(wanted_of(query, actor, sale))
-  local limit, found, last = options_of.page(query.limit), {}, nil
+  local wanted = wanted_of(query, actor, sale)
+  local stored, details = stored_tests(query), details_tests(wanted)
+  local limit, found, left = options_of.page(query.limit), {}, SCAN
   local after, first = bounds_of(self, query)
-  local next_entry = journal.entries(self, company, after, (stored or details) and BATCH or limit,
-    query.status == "shadow" and read_notes or query.unchanged and read_with_unchanged)
+  local only, read = only_of(self, query, wanted, limit), reader_of(query)
   local state = { engine = self, questions = {}, names = {}, left = NAMES, folded = query.folded }
-  for _ = 1, (stored or details) and SCAN or limit do
-    local entry, message, code = next_entry()
-    if code then
+  repeat
+    only.most = left
+    local entries, looked_at, reached = read(self, company, only, after)
+    if not entries then
+      return nil, looked_at, reached
+    end
+    local in_order, message, code = journal.in_order(entries, after)
+    if not in_order then
       return nil, message, code
-    elseif not entry or first and entry.entry <= first then
+    end
+    left = left - looked_at
+    for _, stored_entry in ipairs(entries) do
+      if first and stored_entry.entry <= first then
+        return found
+      end
+      platform.give_way()
+      local entry = passes(stored_entry, stored, state) and journal.entry(stored_entry, self._tenant)
+      if entry and passes(entry, details, state) then
+        found[#found + 1] = entry
+      elseif entry then
+        left = left - TESTED
+      end
+      if #found == limit or state.left <= 0 then
+        return found, stored_entry.entry
+      end
+    end
+    if not reached or first and reached <= first then
       return found
     end
+    after = reached
     platform.give_way()
-    last = entry.entry
-    entry = passes(entry, stored, state) and journal.entry(entry, self._tenant)
-    if entry and passes(entry, details, state) then
-      found[#found + 1] = entry
-    end
-    if #found == limit or state.left <= 0 then
-      break
-    end
-  end
-  return found, last
+  until left <= 0
+  return found, after
 end
 
 return search

@@ -117,13 +117,25 @@ end
 
 local ATTEMPTS = { updated = true, applying = true, failed = true }
 
+-- The company's newest match that is held. It is looked for only where anything is held at all.
+local function held_of(self, company)
+  local any, message, code = self._store:held(self._tenant, 0, 1)
+  if not any or not any[1] then
+    return nil, message, code
+  end
+  return newest(self, company, { held = true }, 0)
+end
+
 --- What stands of a company now.
 ---@param self leadcat.Engine
 ---@param company string|integer
----@return {change?: leadcat.Entry, question?: leadcat.Confirmation, scheduled?: leadcat.Entry}? now, string? message, string? code change: the newest one, or attempt at one; question: the open one
+---@return {change?: leadcat.Entry, question?: leadcat.Confirmation, scheduled?: leadcat.Entry, held?: leadcat.Entry}? now, string? message, string? code change: the newest one, or attempt at one; question: the open one
 function standing.now(self, company)
   local change, message, code = newest(self, company, ATTEMPTS, 0)
-  local questions, scheduled
+  local questions, scheduled, held
+  if not code then
+    held, message, code = held_of(self, company)
+  end
   if not code then
     questions, message, code = self:confirmations { company = company, state = "open", limit = 1 }
   end
@@ -134,7 +146,8 @@ function standing.now(self, company)
     return nil, message, code
   end
   return {
-    change = change, question = questions[1], scheduled = scheduled and journal.entry(scheduled, self._tenant) or nil,
+    change = change, question = questions[1], held = held,
+    scheduled = scheduled and journal.entry(scheduled, self._tenant) or nil,
   }
 end
 

@@ -135,6 +135,7 @@ end
 ---@field engine leadcat.Engine within the run, once that has begun
 ---@field actor? leadcat.Actor
 ---@field preview? boolean nothing is written
+---@field left number how many more are looked at
 ---@field companies table<string, leadcat.undo.Company> whose changes are being undone: in a preview all, else some
 ---@field company_count integer
 ---@field known table<string, integer> where the host has said that companies stand; each holds once
@@ -154,6 +155,7 @@ end
 ---@field undone {entry: integer, company: string|integer, from: integer, to: integer, undo?: integer}[] newest first; undo: the new entry, which is applying with `apply = "elsewhere"`
 ---@field cancelled {entry: integer, company: string|integer, to: integer, due: number}[] what was scheduled, newest first; due: in seconds since 1970
 ---@field refused {entry: integer, company: string|integer, why: string, code: string}[]
+---@field more? true a preview with a `limit` has not looked at all
 
 local MAX_BATCH = 1000
 local MAX_COMPANIES = 1000 -- that are remembered between writes
@@ -302,7 +304,7 @@ end
 local MANY = {
   entry = options_of.whole(1, 2 ^ 53), run = options_of.run, revision = options_of.whole(1, 2 ^ 53),
   since = options_of.of_type "number", ["until"] = options_of.of_type "number",
-  preview = options_of.of_type "boolean",
+  preview = options_of.of_type "boolean", limit = options_of.whole(1, 2 ^ 53),
 }
 
 --- What is wrong with the choice of changes; nil when nothing is.
@@ -313,6 +315,8 @@ function undo.problem(what)
     return "one of run, revision and entry expected"
   elseif not what.revision and (what.since or what["until"]) then
     return "since and until go with revision"
+  elseif what.limit and not what.preview then
+    return "limit goes with preview"
   end
   return options_of.problem(what, MANY)
 end
@@ -377,7 +381,11 @@ local function take_all(task, next_entry)
     end
     local ok = true
     platform.give_way()
-    if TAKE[entry.status] then
+    if TAKE[entry.status] and task.left == 0 then
+      task.result.more = true
+      return finish(task)
+    elseif TAKE[entry.status] then
+      task.left = task.left - 1
       ok, message, code = TAKE[entry.status](task, entry)
     end
     if not ok then
@@ -396,8 +404,9 @@ local function undo_many(self, what, actor)
     return nil, message, code
   end
   local task = {
-    engine = self, actor = actor, preview = what.preview, companies = {}, company_count = 0, known = {}, jobs = {},
-    scheduled = {}, result = { undone = json.array {}, cancelled = json.array {}, refused = json.array {} },
+    engine = self, actor = actor, preview = what.preview, left = what.limit or math.huge,
+    companies = {}, company_count = 0, known = {}, jobs = {}, scheduled = {},
+    result = { undone = json.array {}, cancelled = json.array {}, refused = json.array {} },
   }
   ok, message, code = take_all(task, ahead.entries(self, next_entry, task.known))
   if ok and task.run then
@@ -413,6 +422,7 @@ end
 ---@field since? number with `revision`: entries written from then on, in seconds since 1970
 ---@field until? number with `revision`: entries written before
 ---@field preview? boolean write nothing, say what would be done
+---@field limit? integer with `preview`: look at so many at most; `more` says whether there are others
 
 --- Undoes an entry of the journal; or, given a table, an entry, a run, or what one revision of the config did between
 -- two times, newest first. An undo can be undone. Of many, changes that cannot be undone are listed as refused. Those

@@ -8,6 +8,7 @@ local fetch = require "leadcat.events.fetch"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local no_sale = require "leadcat.rules.no_sale"
 local options_of = require "leadcat.util.options"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
@@ -79,7 +80,7 @@ local function rules_tried(cfg, enabled, facts, found, kind)
       break
     end
     local when = json.array {}
-    for _, group in ipairs(rule.when or {}) do
+    for _, group in ipairs(no_sale.when(rule)) do
       local all = json.array {}
       for _, condition in ipairs(group) do
         place = place + 1
@@ -161,6 +162,16 @@ local function names_of_fields(self, language)
   return names
 end
 
+--- The words of an engine's sentences, with what the host calls its fields.
+---@param self leadcat.Engine
+---@param first? string a language tag; where it is not known
+---@param second? string this one; then the engine's
+---@return leadcat.Words
+function explain.words(self, first, second)
+  local language = self.strings:language(first, second, self.language)
+  return { strings = self.strings, language = language, known_fields = names_of_fields(self, language) }
+end
+
 --- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
 function explain.facts_of(self, event, language)
   local category
@@ -171,10 +182,9 @@ function explain.facts_of(self, event, language)
   if code then
     return nil, message, code
   end
-  language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
     event = event, category = category, licensed = licensed, company = name_of(self, event.company),
-    words = { strings = self.strings, language = language, known_fields = names_of_fields(self, language) },
+    words = explain.words(self, language, event.actor and event.actor.language),
   }
 end
 

@@ -6,6 +6,7 @@ local explain = require "leadcat.rules.explain"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local no_sale = require "leadcat.rules.no_sale"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
 local settings = require "leadcat.rules.save"
@@ -17,6 +18,22 @@ local outlook = {}
 -- An event of this company, with what the caller has it say.
 local function event_about(about, trigger, lead_status)
   return merged(about.given, { trigger = trigger, lead_status = lead_status, company = about.event.company })
+end
+
+-- What so many days without a sale would do, for each number of days that a rule has.
+local function explain_days(self, about, cfg)
+  local decisions = {}
+  for i, days in ipairs(no_sale.all_days(cfg)) do
+    local event = event_about(about, no_sale.TRIGGER)
+    event.facts = merged(event.facts or {}, { [no_sale.FIELD] = days })
+    local decision, message, code = explain.one(self, about, event)
+    if not decision then
+      return nil, message, code
+    end
+    decision.trigger, decision.days = no_sale.TRIGGER, days
+    decisions[i] = decision
+  end
+  return decisions
 end
 
 -- What a trigger would do now: one decision, or one for each lead status that has a rule.
@@ -79,7 +96,9 @@ local function explain_all(self, about)
   about.event.sale = newest_sale(self, cfg, about.event.company)
   for _, trigger in ipairs(triggers.all(own)) do
     local decisions = {}
-    if USUAL[trigger] or config.has_rule(cfg, trigger) then
+    if trigger == no_sale.TRIGGER then
+      decisions, message, code = explain_days(self, about, cfg)
+    elseif USUAL[trigger] or config.has_rule(cfg, trigger) then
       decisions, message, code = explain_trigger(self, about, trigger)
     end
     if not decisions then
@@ -95,6 +114,7 @@ end
 ---@class leadcat.TriggerExplanation: leadcat.Explanation
 ---@field trigger string
 ---@field lead_status? integer
+---@field days? integer of `no_sale_for`: what so many days without a sale would do
 
 ---@class leadcat.ToldEntry: leadcat.Entry
 ---@field sentence string what happened, and what would have had to be different
@@ -103,7 +123,7 @@ end
 ---@field company string|integer
 ---@field name string what the company is called
 ---@field category? integer
----@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule
+---@field decisions leadcat.TriggerExplanation[] what each trigger would do now; that of lead statuses once for each lead status with a rule, that of days without a sale once for each number of days that a rule has
 ---@field newest? leadcat.ToldEntry the company's newest entry
 ---@field entries? leadcat.ToldEntry[] with `limit`: the newest ones; also of unchanged events, where they are recorded
 ---@field scheduled? leadcat.ToldEntry what is scheduled for it

@@ -164,6 +164,7 @@
 -- The journal.
 ---@field entry fun(self, tenant: string, entry: integer): table?, string?, string? one entry. `not_found`
 ---@field history fun(self, tenant: string, company?: string, since?: number, after?: integer, limit: integer, unchanged?: boolean): table[]?, string?, string? entries, of one company or all, with `at` >= since, older than the entry `after`; `unchanged`: unchanged events instead
+---@field search fun(self, tenant: string, company: string?, only: table, after?: integer): table[]?, integer|string?, integer|string? entries older than `after`, of one company or all: those that are meant by `{since?, before? (times that `at` is not before, and before), status?, trigger?, revision?, words? (small letters that stand in the details, whatever their case and accents; \1 for a mark of JSON), asked? (or the entry has a question), name? (likewise, in the company or `former`), unchanged? (events that changed nothing instead), limit, most}`, and maybe others: who asks tests them. At most about `most` are looked at. Then how many were, and the entry to go on behind; nil at the end
 ---@field add_unchanged fun(self, tenant: string, items: table[], now: number): true?, string?, string? records unchanged events: items as for `write`, with `reason`, `event_id?`, `error?`. Neither `seen` nor `newest` knows of them
 --
 -- All that was done, in order: each change is written in the transaction of what it tells of, and all that is written later has a higher
@@ -228,7 +229,7 @@ return {
   unfinished = { "finish", "claim", "applying" },
   lives = { "move", "find_traces", "erase", "erase_marks" },
   later = { "scheduled", "schedule_of", "end_scheduled", "held" },
-  journal = { "entry", "history", "add_unchanged", "changes", "newest_change", "daily", "recount" },
+  journal = { "entry", "history", "search", "add_unchanged", "changes", "newest_change", "daily", "recount" },
   questions = { "confirmation", "confirmations", "count_confirmations", "assign", "expire", "expiring" },
   companies = { "company", "create", "set_category", "companies" },
   cursors = { "cursor" },

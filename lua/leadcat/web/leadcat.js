@@ -272,14 +272,18 @@
   }
 
   document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (form.dataset.leadcatCard && event.submitter) {
+    const form = event.target, button = event.submitter;
+    if (form.dataset.leadcatCard && button) {
       event.preventDefault();
       if (!form.hasAttribute("aria-busy")) {
-        answerOnCard(form, event.submitter);
+        answerOnCard(form, button);
       }
-    } else if (form.className === "leadcat-several") {
-      work(event.submitter);
+    } else if (!event.defaultPrevented && !form.dataset.leadcatAct && button?.dataset.leadcatBusy) {
+      if (button.hasAttribute("aria-busy")) {
+        event.preventDefault();
+      } else {
+        window.addEventListener("pageshow", work(button), { once: true }); // who comes back may press it again
+      }
     }
   });
 

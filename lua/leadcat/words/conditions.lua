@@ -1,5 +1,6 @@
 --- When a rule applies, in words.
 
+local no_sale = require "leadcat.rules.no_sale"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -10,7 +11,7 @@ local MOST_STARTS = 8 -- groups and categories
 local ELLIPSIS = "\226\128\166" -- U+2026
 
 local KINDS = { number = "number", string = "text", boolean = "boolean" } -- as explanations call what was found
-local FIELDS = { category = "category", ["category.rank"] = "category_rank" }
+local FIELDS = { category = "category", ["category.rank"] = "category_rank", [no_sale.FIELD] = "no_sale_days" }
 
 local function text(words, key, values)
   return wording.sentence(words, "condition." .. key, values)

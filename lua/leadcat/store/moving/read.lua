@@ -74,8 +74,11 @@ local STEPS = {
   { "cursors", "SELECT tenant, name, text FROM leadcat.cursor WHERE (tenant, name) > ($1, $2) AND text <> ''::bytea "
     .. "ORDER BY tenant, name", { "bytea", "bytea" }, { "", "" },
     function(row) return { name = row[2], record = row[3] } end },
-  { "changes", "SELECT tenant, number, entry, kind FROM leadcat.change c WHERE (tenant, number) > ($1, $2) AND EXISTS "
-    .. "(SELECT 1 FROM leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = c.entry) ORDER BY tenant, number",
+  { "changes", "SELECT c.tenant, c.number - cardinality(c.entry) + o.part, o.entry, o.kind FROM leadcat.change c "
+    .. "CROSS JOIN LATERAL unnest(c.entry, c.kind) WITH ORDINALITY AS o(entry, kind, part) "
+    .. "WHERE (c.tenant, c.number) > ($1, $2) AND (c.tenant, c.number - cardinality(c.entry) + o.part) > ($1, $2) "
+    .. "AND EXISTS (SELECT 1 FROM leadcat.entry e WHERE e.tenant = c.tenant AND e.entry = o.entry) "
+    .. "ORDER BY c.tenant, c.number, o.part",
     { "bytea", "int8" }, { "", LEAST }, function(row) return { number = row[2], entry = row[3], kind = row[4] } end },
   { "changes", "SELECT tenant, removed FROM leadcat.sequence WHERE (tenant, removed) > ($1, $2) "
     .. "AND removed > 0 ORDER BY tenant, removed", { "bytea", "int8" }, { "", LEAST },
@@ -105,14 +108,15 @@ local STEPS = {
 
 -- What was done and has no number yet gets one, as from whoever follows (store/sql/changes.lua).
 local NUMBER = [[
-WITH n AS MATERIALIZED (SELECT tenant, place, row_number() OVER (PARTITION BY tenant ORDER BY place) AS part
+WITH n AS MATERIALIZED (SELECT tenant, place, (SELECT max(e) FROM unnest(entry) AS e) AS newest,
+    sum(cardinality(entry)) OVER (PARTITION BY tenant ORDER BY place)::int8 AS upto
   FROM leadcat.change WHERE number IS NULL),
-a AS MATERIALIZED (SELECT tenant, count(*) AS count, greatest(max(entry), ]] .. MS .. [[ * 1024) AS above
-  FROM leadcat.change WHERE number IS NULL GROUP BY tenant),
-s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT tenant, above + count, 0 FROM a
-  ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT count FROM a
+a AS MATERIALIZED (SELECT tenant, max(upto) AS changes, greatest(max(newest), ]] .. MS .. [[ * 1024) AS above
+  FROM n GROUP BY tenant),
+s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT tenant, above + changes, 0 FROM a
+  ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT changes FROM a
     WHERE a.tenant = s.tenant)) RETURNING tenant, last)
-UPDATE leadcat.change c SET number = s.last - a.count + n.part FROM n JOIN a ON a.tenant = n.tenant
+UPDATE leadcat.change c SET number = s.last - a.changes + n.upto FROM n JOIN a ON a.tenant = n.tenant
   JOIN s ON s.tenant = n.tenant WHERE c.tenant = n.tenant AND c.place = n.place]]
 
 local function carry_rules(store, session, must)
@@ -151,7 +155,8 @@ function read.total(session)
 SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unchanged)
   + (SELECT count(*) FROM leadcat.question) + (SELECT count(*) FROM leadcat.mark)
   + (SELECT count(*) FROM leadcat.company) + (SELECT count(*) FROM leadcat.cursor)
-  + (SELECT count(*) FROM leadcat.change) + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
+  + (SELECT coalesce(sum(cardinality(entry)), 0)::int8 FROM leadcat.change)
+  + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
     FROM leadcat.daily UNION ALL SELECT tenant, counted FROM leadcat.daily_new) d)
   + (SELECT count(*) FROM leadcat.delivery) + (SELECT count(*) FROM leadcat.draft)]])[1][1]
 end

@@ -81,8 +81,12 @@ AS i(tenant, revision, about) WHERE c.tenant = i.tenant AND c.revision = i.revis
   { "drafts", inserting("draft", "tenant:bytea id:int8 due:int8 json:bytea"), function(row)
     row.id, row.due = row.number * 1000, row.due and milli(row.due) or nil
   end },
-  { "changes", inserting("change", "tenant:bytea place:int8 made:int8 entry:int8 kind:text number:int8"),
-    number_change },
+  { "changes", { names = { "tenant", "place", "made", "entry", "kind", "number" },
+    types = { "bytea[]", "int8[]", "int8[]", "int8[]", "text[]", "int8[]" },
+    text = [[INSERT INTO leadcat.change (tenant, place, made, entry, kind, number)
+SELECT tenant, place, made, ARRAY[entry], ARRAY[kind], number
+FROM unnest($1::bytea[], $2::int8[], $3::int8[], $4::int8[], $5::text[], $6::int8[])
+AS i(tenant, place, made, entry, kind, number)]] }, number_change },
 }
 
 -- What is done from now on has higher numbers than all before, also where the database's clock is behind; and higher places.

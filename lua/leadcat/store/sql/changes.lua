@@ -5,28 +5,29 @@
 -- number once it is committed, from whoever follows, who holds the tenant's row of leadcat.sequence until the numbers
 -- are committed. What can be seen has lower numbers than all that cannot be seen yet, whatever is running. In one such
 -- step the order is that of places: of two that were written one after the other the later one has the higher place, and
--- where it can be seen, so can the earlier one.
+-- where it can be seen, so can the earlier one. A row has several changes of one commit; its number is that of the last one.
 
 local pg = require "leadcat.store.pg"
 
 ---@class leadcat.sql.Store
 local changes = {}
 
-local BATCH = 256 -- changes that one statement numbers: it looks through all of them for each
+local BATCH = 256 -- rows whose changes one statement numbers: it looks through all of them for each
 
 -- $2 how many, $3 ms that the clock is ahead. Numbers are above those before, those of the entries, and the time, so that
 -- they also are where an older copy of the database has been put in its place. Who comes second waits for the row, and
 -- leaves what the first one has numbered. Gives how many it looked at.
 local NUMBER = pg.statement([[
-WITH n AS MATERIALIZED (SELECT place, entry, row_number() OVER (ORDER BY place) AS part
+WITH n AS MATERIALIZED (SELECT place, (SELECT max(e) FROM unnest(entry) AS e) AS newest,
+    sum(cardinality(entry)) OVER (ORDER BY place)::int8 AS upto
   FROM (SELECT place, entry FROM leadcat.change WHERE tenant = $1::bytea AND number IS NULL ORDER BY place
     LIMIT $2::int8) c),
-a AS MATERIALIZED (SELECT count(*) AS count, greatest(max(entry),
+a AS MATERIALIZED (SELECT count(*) AS count, max(upto) AS changes, greatest(max(newest),
   ((extract(epoch FROM clock_timestamp()) * 1000)::int8 + $3::int8) * 1024) AS above FROM n),
-s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT $1::bytea, above + count, 0 FROM a
+s AS (INSERT INTO leadcat.sequence AS s (tenant, last, removed) SELECT $1::bytea, above + changes, 0 FROM a
     WHERE count > 0
-  ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT count FROM a)) RETURNING last),
-c AS (UPDATE leadcat.change c SET number = s.last - a.count + n.part FROM n, a, s
+  ON CONFLICT (tenant) DO UPDATE SET last = greatest(excluded.last, s.last + (SELECT changes FROM a)) RETURNING last),
+c AS (UPDATE leadcat.change c SET number = s.last - a.changes + n.upto FROM n, a, s
   WHERE c.tenant = $1::bytea AND c.place = ANY (ARRAY(SELECT place FROM n)) AND c.place = n.place
     AND c.number IS NULL RETURNING 1)
 SELECT (SELECT count FROM a), (SELECT count(*) FROM c)]], { "bytea", "int8", "int8" })
@@ -37,9 +38,12 @@ local READ = pg.statement([[
 SELECT coalesce(s.removed, 0), NULL::text, NULL::bytea, coalesce(s.last, 0), EXISTS (SELECT 1 FROM leadcat.change
   WHERE tenant = $1::bytea AND number IS NULL)
 FROM (SELECT 1) o LEFT JOIN leadcat.sequence s ON s.tenant = $1::bytea
-UNION ALL (SELECT c.number, c.kind, e.record, NULL, NULL
-  FROM (SELECT number, kind, entry FROM leadcat.change WHERE tenant = $1::bytea AND number > $2::int8 ORDER BY number
-    LIMIT $3::int8) c LEFT JOIN leadcat.entry e ON e.tenant = $1::bytea AND e.entry = c.entry)]],
+UNION ALL (SELECT o.number, o.kind, e.record, NULL, NULL
+  FROM (SELECT c.number - cardinality(c.entry) + o.part AS number, o.entry, o.kind
+    FROM (SELECT number, entry, kind FROM leadcat.change WHERE tenant = $1::bytea AND number > $2::int8 ORDER BY number
+      LIMIT $3::int8) c CROSS JOIN LATERAL unnest(c.entry, c.kind) WITH ORDINALITY AS o(entry, kind, part)
+    WHERE c.number - cardinality(c.entry) + o.part > $2::int8 ORDER BY 1 LIMIT $3::int8) o
+  LEFT JOIN leadcat.entry e ON e.tenant = $1::bytea AND e.entry = o.entry)]],
   { "bytea", "int8", "int8" })
 
 --- Gives numbers to what was committed and has none yet, to some of it: whether there may be more.

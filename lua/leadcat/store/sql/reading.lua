@@ -80,6 +80,18 @@ function reading:history(tenant, company, since, after, limit, unchanged)
   return show(self, "show_entry", self:run(statements[(company and "company_history_" or "history_") .. log], params))
 end
 
+local MOST = 500 -- entries that a search looks at in one statement
+
+-- Everything may be meant: who asks tests it.
+function reading:search(tenant, company, only, after)
+  local limit = math.min(math.max(only.limit, MOST), only.most)
+  local found, message, code = self:history(tenant, company, nil, after, limit, only.unchanged)
+  if not found then
+    return nil, message, code
+  end
+  return found, #found, #found == limit and found[limit].entry or nil
+end
+
 function reading:applying(tenant, after, limit)
   return show(self, "show_entry", self:run(statements.applying, { tenant, after, limit, self:ahead() }))
 end

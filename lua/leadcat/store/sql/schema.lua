@@ -98,7 +98,6 @@ local STEPS = {
   tenant bytea, name bytea, text bytea NOT NULL, PRIMARY KEY (tenant, name)
 )]],
     "CREATE TABLE leadcat.counter (tenant bytea, name bytea, value int8 NOT NULL, PRIMARY KEY (tenant, name))",
-    "CREATE SEQUENCE leadcat.entry_low -- tells apart what is written in the same millisecond",
     [[INSERT INTO leadcat.meta (name, value) VALUES ('format', 1), ('configs', 0),
   ('cluster', (random() * 9e15)::int8)]],
   },
@@ -139,6 +138,12 @@ local STEPS = {
     "CREATE SEQUENCE leadcat.change_place",
   },
   [4] = {
+    "DROP SEQUENCE IF EXISTS leadcat.entry_low", -- of tables that an older leadcat has made
+    -- Room for a new version of each row of a page, so that none moves: indexes would have to follow.
+    "ALTER TABLE leadcat.company SET (fillfactor = 45)",
+    -- Several changes of one commit in a row: `number` is that of the last one, `made` that of the newest.
+    "ALTER TABLE leadcat.change ALTER COLUMN entry TYPE int8[] USING ARRAY[entry]",
+    "ALTER TABLE leadcat.change ALTER COLUMN kind TYPE text[] USING ARRAY[kind]",
     [[CREATE TABLE leadcat.brake ( -- what rules with a limit have done of late, and how much of theirs is held
   tenant bytea, rule bytea,     -- its trigger, lead status and id
   version int8 NOT NULL,        -- one more with each change of the row
@@ -195,8 +200,8 @@ end
 
 local TABLES = {
   "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
-  "delivery", "draft", "entry", "entry_low", "mark", "meta", "question", "sequence", "trigger", "unchanged",
-  "change_new", "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
+  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
   "company_scheduled",
 }
 

@@ -171,9 +171,17 @@ UNION ALL SELECT NULL, NULL, NULL, ]] .. ROW:gsub("%$CLOCK", "$4::int8") .. [[, 
     AND company = ANY (ARRAY(SELECT company FROM i WHERE company NOT IN (SELECT company FROM k)))]],
 }
 
--- A new entry has a status below 100; one that is there already comes with 100 more, so that neither can be taken for
+-- New entries. A number that is taken is an error, as is an event's id that is known.
+local NEW = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
+n AS (INSERT INTO leadcat.entry (tenant, entry, company, former, event_id, status, change, at, written, record)
+  SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record
+  FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[], $7::int8[], $8::int8[],
+      $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
+    WHERE company IN (SELECT company FROM k) RETURNING 1)]] }
+
+-- Entries of which some are there already: those come with a status that is 100 more, so that neither can be taken for
 -- the other: where a number is taken, or the entry is gone, it is an error.
-local ENTRIES = { "int8[] bytea[] bytea[] bytea[] int2[] int2[] int8[] int8[] bytea[]", [[,
+local ENTRIES = { NEW[1], [[,
 n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[],
   $7::int8[], $8::int8[],
     $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
@@ -201,21 +209,23 @@ u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, r
   WHERE company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
 
--- What was done, in order. Places are taken before others can see what is written, and whoever has seen it takes later
--- ones; numbers are given later (store/sql/changes.lua).
+-- What was done, in order, up to 64 in a row: each row costs as much as an entry without indexes. Places are taken before
+-- others can see what is written, and whoever has seen it takes later ones; numbers are given later (store/sql/changes.lua).
 local CHANGES = { "int8[] int8[] text[] bytea[]", [[,
 p AS MATERIALIZED (SELECT nextval('leadcat.change_place') * 1048576 AS place),
 h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
-  SELECT $TENANT::bytea, p.place + h.part, h.made, h.entry, h.kind
+  SELECT $TENANT::bytea, p.place + min(h.part), max(h.made), array_agg(h.entry ORDER BY h.part),
+    array_agg(h.kind ORDER BY h.part)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
-    AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k) RETURNING 1)]] }
+    AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k)
+  GROUP BY p.place, (h.part - 1) / 64 RETURNING 1)]] }
 
 -- What is added to counters by day. It always comes with what was done, whose places it shares.
 local DAILY = { "bytea[] int4[] bytea[]", [[,
 d AS (INSERT INTO leadcat.daily_new (tenant, place, counted, more)
-  SELECT $TENANT::bytea, p.place + d.part, d.counted, d.more
+  SELECT $TENANT::bytea, p.place + min(d.part), d.counted, sum(d.more)::int4
   FROM p CROSS JOIN unnest($1::bytea[], $2::int4[], $3::bytea[]) WITH ORDINALITY AS d(counted, more, company, part)
-  WHERE d.company IN (SELECT company FROM k) RETURNING 1)]] }
+  WHERE d.company IN (SELECT company FROM k) GROUP BY p.place, d.counted RETURNING 1)]] }
 
 -- What is noted of a company's event is written with its company, and so is the mark of that event.
 local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
@@ -240,7 +250,7 @@ c AS (INSERT INTO leadcat.cursor AS c (tenant, name, text) SELECT $TENANT::bytea
   "(SELECT count(*) FROM c) = 1" }
 
 local PARTS = {
-  { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
+  { "new", NEW }, { "entries", ENTRIES }, { "questions", QUESTIONS }, { "unchanged", UNCHANGED },
   { "changes", CHANGES }, { "daily", DAILY }, { "marks", MARKS }, { "limits", LIMITS }, { "cursor", CURSOR },
 }
 
@@ -432,7 +442,10 @@ r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
   ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
 c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
   WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
-  WHERE made <= (SELECT max(entry) FROM d) OR made < entry + 1024 AND entry IN (SELECT entry FROM d)),
+  WHERE made <= (SELECT max(entry) FROM d) OR made < (SELECT max(entry) + 1024 FROM d)
+    AND made - 1024 < ANY (entry) AND NOT EXISTS (SELECT 1 FROM unnest(c.entry) AS w(entry)
+      CROSS JOIN LATERAL ]] .. row_of("entry", "entry", "entry", "w.entry") .. [[ n
+      WHERE n.entry = w.entry AND n.entry NOT IN (SELECT entry FROM d))),
 s AS (UPDATE leadcat.sequence s SET removed = c.number FROM c WHERE s.tenant = $1::bytea AND s.removed < c.number
   RETURNING s.removed),
 h AS (DELETE FROM leadcat.change h USING s WHERE h.tenant = $1::bytea AND h.number <= s.removed RETURNING 1)

@@ -6,7 +6,7 @@ local worlds = require "leadcat.store.sql.worlds"
 
 local writing = {}
 
-local EVENT = "entry_event" -- the constraint that an event's id is new
+local FIRST = { entry_event = true, entry_pkey = true } -- constraints: an event's id is new, and an entry's number
 local QUEUED = 100 -- what the status of an entry is raised by that is there already
 
 local COLUMNS = {
@@ -171,7 +171,7 @@ local function may_try_again(code, problem)
   if not problem or code == "unavailable" then
     return code == "overtaken"
   elseif problem.sqlstate == "23505" then
-    return problem.constraint == EVENT
+    return FIRST[problem.constraint] or false
   end
   return code == "overtaken" or problem.sqlstate == OVERTAKEN and problem.message:find("leadcat: ", 1, true) ~= nil
 end
@@ -190,14 +190,26 @@ local function add_theirs(self, params, found, effects, how)
   return further
 end
 
+-- Whether none of them is there already.
+local function are_new(entries)
+  for _, item in ipairs(entries) do
+    if item.status >= QUEUED then
+      return false
+    end
+  end
+  return true
+end
+
 -- The statement that writes it, with its parameters, marks that go along, and what else there is to do (`theirs.changes`); nil: a CRM's
 -- category has no name.
 local function compose(self, tenant, found, rows, effects, how)
   local marks = self:take_marks()
   to_columns(self, found, effects)
+  local all_new = are_new(effects.entries)
   local has = {
-    entries = #effects.entries > 0, questions = #effects.questions > 0, unchanged = #effects.unchanged > 0,
-    changes = #effects.changes > 0, daily = #effects.daily > 0, marks = #marks > 0, limits = #effects.limits > 0,
+    new = all_new and #effects.entries > 0, entries = not all_new, questions = #effects.questions > 0,
+    unchanged = #effects.unchanged > 0, changes = #effects.changes > 0, daily = #effects.daily > 0,
+    marks = #marks > 0, limits = #effects.limits > 0,
     cursor = how.cursor, recalled = found.is_recalled,
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
@@ -213,7 +225,8 @@ local function compose(self, tenant, found, rows, effects, how)
         or "", cursor.anyhow == true
       params.n = at + 4
     else
-      add_columns(params, COLUMNS[part], part == "marks" and marks or effects[part])
+      local rows_of = part == "new" and "entries" or part
+      add_columns(params, COLUMNS[rows_of], part == "marks" and marks or effects[rows_of])
     end
   end
   return not (how.beside and not further) and statement or nil, params, marks, further

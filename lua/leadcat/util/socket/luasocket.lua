@@ -22,6 +22,9 @@ local CAFILES = { -- of Debian, Red Hat, Alpine
   "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
 }
 
+-- LuaSocket has two times: of a call, "t", and of each wait in it, which is never set here. Were it 0 once, `call` would not wait
+-- any more, but try again and again.
+
 -- Calls a method of LuaSocket or LuaSec until it does not have to wait any more, or the time is over: what it returns.
 local function call(self, deadline, method, ...)
   while true do
@@ -30,7 +33,7 @@ local function call(self, deadline, method, ...)
       return nil, TIMED_OUT
     end
     local can_yield = platform.can_yield()
-    self.socket:settimeout(can_yield and 0 or left, "t")
+    self.socket:settimeout(can_yield and 0 or math.max(left, NAP), "t")
     local result, message, rest = self.socket[method](self.socket, ...)
     if result or not WAITS[message] or rest and rest ~= "" then
       return result, message, rest
@@ -56,7 +59,7 @@ end
 
 -- Whether the server has neither closed the connection nor sent what nobody has asked for.
 local function is_quiet(self)
-  self.socket:settimeout(0)
+  self.socket:settimeout(0, "t")
   local byte, message = self.socket:receive(1)
   return not byte and WAITS[message]
 end
@@ -183,21 +186,17 @@ function Handle:receive(most, deadline)
   if self.failure then -- LuaSec may never return when it is asked again
     return nil, self.failure
   end
-  self.socket:settimeout(0)
-  local bytes, message, rest = self.socket:receive(most)
-  if WAITS[message] and rest == "" then -- one byte, and what is there with it
-    local first
-    first, message = call(self, deadline, "receive", 1)
-    if not first then
-      return nil, message
-    end
-    self.socket:settimeout(0)
-    bytes, message, rest = self.socket:receive(most - 1)
-    bytes = first .. (bytes or rest)
+  local first, message = call(self, deadline, "receive", 1)
+  if not first then
+    self.failure = message ~= TIMED_OUT and message or nil
+    return nil, message
+  elseif most == 1 then
+    return first
   end
-  bytes = bytes or rest
-  self.failure = message and not WAITS[message] and message or nil
-  return bytes ~= "" and bytes or nil, message
+  self.socket:settimeout(0, "t") -- and what is there with it
+  local bytes, problem, rest = self.socket:receive(most - 1)
+  self.failure = problem and not WAITS[problem] and problem or nil
+  return first .. (bytes or rest)
 end
 
 function Handle:close()

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Et salg blev genåbnet.",
   ["confirmation.sale_deleted"] = "Salget {sale} blev slettet.",
   ["confirmation.sale_deleted_unnamed"] = "Et salg blev slettet.",
+  ["confirmation.no_sale_for"] = "Der har ikke været noget salg i {number} dage.",
+  ["confirmation.no_sale_for_unnamed"] = "Der har ikke været noget salg i et stykke tid.",
   ["confirmation.proposal"] = "Vil du ændre kategorien for {company} fra {from} til {to}?",
   ["confirmation.takes_back"] = "Dette tager det tilbage, som salget ændrede.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus sat",
   ["history.sale_reopened"] = "Salg genåbnet",
   ["history.sale_deleted"] = "Salg slettet",
+  ["history.no_sale_for"] = "Intet salg i et stykke tid",
   ["history.taken_back"] = "Det, som salget havde ændret, blev taget tilbage.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -167,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det, der var planlagt for {company}, er aflyst.",
   ["history.csv"] = "Hent som CSV",
   ["history.csv_hint"] = "Op til 10.000 poster. Filtrer på dato for at få ældre.",
-  ["history.partial"] = "Kun en del af historikken er gennemsøgt indtil nu.",
+  ["history.searched_to"] = "Gennemsøgt tilbage til {time}.",
   ["history.go_on"] = "Søg længere tilbage",
   ["history.empty_filtered"] = "Ingen poster passer til filtrene.",
   ["history.waiting"] = "Venter på svar",
@@ -189,6 +192,8 @@ return {
   ["undo.refused"] = "Kan ikke fortrydes: {count}",
   ["undo.why"] = "Hvorfor",
   ["undo.do"] = "Fortryd ({count})",
+  ["undo.first"] = "Kun de nyeste ændringer er set på: {count}. Fortrydelsen fortsætter med de ældre.",
+  ["undo.do_all"] = "Fortryd alt",
   ["undo.nothing"] = "Der er intet at fortryde.",
   ["held.title"] = "Holdt tilbage",
   ["held.hint"] =
@@ -215,6 +220,31 @@ return {
   ["held.stopped"] = "En regel har nået sin grænse: {count} ændringer holdes tilbage.",
   ["held.stopped_more"] = "En regel har nået sin grænse: mere end {count} ændringer holdes tilbage.",
   ["held.look"] = "Se på dem",
+  ["suggest.found"] = "I {share} af {cases} tilfælde, hvor {conditions}, blev {category} valgt i stedet for "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "I andre tilfælde blev den valgt i {share} af {cases}.",
+  ["suggest.effect"] = "Med en regel, der foreslår {category} der, ville brugerne have skullet rette {after} "
+    .. "forslag i stedet for {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Hvad svarene viser",
+  ["suggest.hint"] = "Hvor brugerne ofte vælger en anden kategori end den foreslåede, og en betingelse "
+    .. "adskiller disse tilfælde fra de andre, kan en regel foreslå den med det samme.",
+  ["suggest.none"] = "Svarene fra de seneste {days} dage tyder ikke på nogen ny regel.",
+  ["suggest.limits"] = "En regel foreslås kun, hvor betingelserne gjaldt i mindst {cases} tilfælde, den anden "
+    .. "kategori blev valgt i mindst {share} af disse og mindst {margin} procentpoint oftere end "
+    .. "ellers, og tilfældigheder alene ville føre til et forslag i højst {doubt} af sådanne "
+    .. "søgninger.",
+  ["suggest.not_whole"] = "Der er flere svar, end der undersøges: Disse er de nyeste.",
+  ["suggest.rules"] = "Regler, der spørger",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Anden kategori valgt",
+  ["suggest.add"] = "Tilføj denne regel …",
+  ["suggest.add_hint"] = "Indstillingerne åbnes med reglen. Intet gemmes, før du gemmer.",
+  ["suggest.added"] = "Den foreslåede regel er tilføjet, men ikke gemt endnu. Se på den, og gem derefter.",
+  ["suggest.not_added"] = "Den foreslåede regel passer ikke længere til de regler, der er i brug. Se på forslagene "
+    .. "igen.",
+  ["suggest.details"] = "Afprøvede betingelser: {tried}. Af disse tilfælde blev {held_out} holdt uden for "
+    .. "søgningen for at kontrollere den; {share} af dem stemmer.",
   ["trials.title"] = "Regler på prøve",
   ["trials.hint"] =
     "Regler på prøve ændrer intet. Her er, hvad de ville have gjort, ved siden af hvad brugere og andre "
@@ -246,6 +276,7 @@ return {
   ["trials.all"] = "Alle regler på prøve",
   ["undo.all"] = "Fortryd alt dette …",
   ["undo.done"] = "Fortrudt: {count}. Ikke fortrudt: {refused}.",
+  ["working"] = "Arbejder…",
   ["problem.parameter"] = "»{value}« er ikke muligt her ({name}).",
 
   -- Drafts of the rules.
@@ -356,6 +387,7 @@ return {
   ["settings.lead_status_set"] = "Opdater kategorien, når en leadstatus indstilles til",
   ["settings.sale_reopened"] = "Opdater kategori, når et salg genåbnes",
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
+  ["settings.no_sale_for"] = "Opdater kategori, når et firma ikke har haft salg i et stykke tid",
   ["settings.takes_back"] =
     "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
   ["settings.take_back"] = "Kategorien før salget",
@@ -489,6 +521,10 @@ return {
   ["settings.first_rule"] = "Kategorien, som denne regel sætter, vælges ovenfor. Den første regel, der gælder, afgør.",
   ["settings.after_number"] = "Afgør senere, efter",
   ["settings.after_unit"] = "Enhed",
+  ["settings.days"] = "Dage uden salg",
+  ["settings.days_told"] = "Efter {number} dage uden salg.",
+  ["settings.days_hint"] =
+    "Firmaerne gennemgås én gang om dagen. For hvert firma gælder reglen én gang, og igen først efter et nyt salg.",
   ["settings.limit_changes"] = "Stands efter så mange ændringer",
   ["settings.limit_hours"] = "på så mange timer",
   ["settings.unit_days"] = "dage",
@@ -509,6 +545,7 @@ return {
     "Kun kategorier i gruppen Potentiel kunde kan have leadstatus.",
   ["settings.problem.unknown_trigger"] = "Denne hændelse er ikke kendt her, så reglen gør aldrig noget.",
   ["settings.problem.category_required"] = "Vælg en kategori.",
+  ["settings.problem.days_required"] = "Angiv antallet af dage.",
   ["settings.problem.category_unknown"] = "Denne kategori findes ikke længere. Vælg en anden.",
   ["settings.problem.category_deleted"] = "Denne kategori er slettet. Vælg en anden.",
   ["settings.problem.lead_status_required"] = "Vælg en leadstatus.",
@@ -573,7 +610,7 @@ return {
   ["compare.unknown"] = "Ukendt kategori",
   ["compare.rest"] = "Andre kategorier",
   ["compare.done"] = "Hvad der gøres",
-  ["compare.update"] = "Opdateret med det samme",
+  ["compare.update"] = "Opdateres med det samme",
   ["compare.confirm"] = "Brugeren bliver spurgt",
   ["compare.none"] = "Intet",
   ["compare.decisions"] = "Hvad der afgøres anderledes",
@@ -614,6 +651,7 @@ return {
   ["difference.rule_takes_back_not"] = "”{rule}” tager ikke længere det tilbage, som salget ændrede.",
   ["difference.rule_after"] = "”{rule}” afgør nu {time} efter hændelsen.",
   ["difference.rule_after_none"] = "”{rule}” afgør nu med det samme.",
+  ["difference.rule_days"] = "”{rule}” gælder nu efter {number} dage uden salg.",
   ["difference.rule_shadow"] = "”{rule}” er nu kun på prøve.",
   ["difference.rule_shadow_not"] = "”{rule}” er ikke længere på prøve.",
   ["difference.rule_limit"] = "”{rule}” standser nu ved {changes} ændringer på {time}.",
@@ -644,6 +682,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorien",
   ["condition.category_rank"] = "kategoriens rang",
+  ["condition.no_sale_days"] = "antallet af dage uden salg",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nej",
   ["condition.quoted"] = "”{value}”",
@@ -698,6 +737,10 @@ return {
   ["why.check.lower_rank"] = "Reglen fører ikke til en lavere rang",
   ["why.check.late"] = "Ingen senere hændelse har ændret firmaet",
   ["why.check.waiting"] = "Regler, der venter, før de afgør",
+  ["why.check.shadows"] = "Regler på prøve, som ikke ændrer noget",
+  ["why.would_set"] = "ville sætte kategorien til {category}",
+  ["why.would_ask"] = "ville spørge brugeren: {category}?",
+  ["why.at_limit"] = "Reglen har nået sin grænse: Dette ville blive holdt tilbage, til nogen frigiver det.",
   ["why.starts_elsewhere"] = "starter ikke fra denne kategori",
   ["why.if"] = "Hvad hvis noget var anderledes?",
   ["why.if_hint"] = "Udfyld kun det, der skal være anderledes. Det prøves kun: intet gemmes eller ændres.",
@@ -712,6 +755,8 @@ return {
   ["panel.change"] = "Seneste ændring",
   ["panel.nothing"] = "Kategorien er ikke ændret endnu.",
   ["panel.question"] = "Åbent spørgsmål",
+  ["panel.release"] = "Frigiv",
+  ["panel.drop"] = "Drop",
   ["panel.choice"] = "En anden kategori",
   ["panel.answer"] = "Svar",
   ["panel.history"] = "Historik",
@@ -871,6 +916,7 @@ return {
   ["overview.recounting"] = "Historikken tælles forfra. Indtil det er færdigt, er tallene for lave.",
   ["overview.silent"] = "Stille regler",
   ["overview.silent_for"] = "{rule}: intet i {quiet}. Den længste pause før det var {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: intet i {quiet}. Før det slog den til hver dag.",
   ["overview.silent_badge"] = "Stille",
   ["overview.off"] = "Fra",
   ["overview.gone"] = "Fjernet",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Ein Verkauf wurde wieder geöffnet.",
   ["confirmation.sale_deleted"] = "Der Verkauf {sale} wurde gelöscht.",
   ["confirmation.sale_deleted_unnamed"] = "Ein Verkauf wurde gelöscht.",
+  ["confirmation.no_sale_for"] = "Seit {number} Tagen gab es keinen Verkauf.",
+  ["confirmation.no_sale_for_unnamed"] = "Seit einiger Zeit gab es keinen Verkauf.",
   ["confirmation.proposal"] = "Möchten Sie die Kategorie der Firma {company} von {from} in {to} ändern?",
   ["confirmation.takes_back"] = "Damit wird zurückgenommen, was der Verkauf geändert hat.",
   ["confirmation.category"] = "Kategorie",
@@ -151,6 +153,7 @@ return {
   ["history.lead_status_set"] = "Lead-Status gesetzt",
   ["history.sale_reopened"] = "Verkauf wieder geöffnet",
   ["history.sale_deleted"] = "Verkauf gelöscht",
+  ["history.no_sale_for"] = "Seit einiger Zeit kein Verkauf",
   ["history.taken_back"] = "Was der Verkauf geändert hatte, wurde zurückgenommen.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-Status: {lead_status}",
@@ -168,7 +171,7 @@ return {
   ["history.cancel_done"] = "Was für {company} vorgemerkt war, ist abgesagt.",
   ["history.csv"] = "Als CSV herunterladen",
   ["history.csv_hint"] = "Bis zu 10.000 Einträge. Wählen Sie für ältere einen Zeitraum.",
-  ["history.partial"] = "Bisher wurde nur ein Teil des Verlaufs durchsucht.",
+  ["history.searched_to"] = "Durchsucht zurück bis {time}.",
   ["history.go_on"] = "Ältere Einträge durchsuchen",
   ["history.empty_filtered"] = "Keine Einträge entsprechen diesen Filtern.",
   ["history.waiting"] = "Wartet auf Antwort",
@@ -190,6 +193,8 @@ return {
   ["undo.refused"] = "Kann nicht zurückgenommen werden: {count}",
   ["undo.why"] = "Warum",
   ["undo.do"] = "Zurücknehmen ({count})",
+  ["undo.first"] = "Nur die neuesten Änderungen wurden betrachtet: {count}. Beim Zurücknehmen folgen auch die älteren.",
+  ["undo.do_all"] = "Alles zurücknehmen",
   ["undo.nothing"] = "Es gibt nichts zurückzunehmen.",
   ["held.title"] = "Zurückgehalten",
   ["held.hint"] =
@@ -217,6 +222,32 @@ return {
   ["held.stopped"] = "Eine Regel ist an ihrer Grenze: {count} Änderungen sind zurückgehalten.",
   ["held.stopped_more"] = "Eine Regel ist an ihrer Grenze: mehr als {count} Änderungen sind zurückgehalten.",
   ["held.look"] = "Ansehen",
+  ["suggest.found"] = "In {share} von {cases} Fällen, in denen gilt: {conditions}, wurde {category} statt "
+    .. "{proposed} gewählt.",
+  ["suggest.elsewhere"] = "In anderen Fällen wurde sie in {share} von {cases} gewählt.",
+  ["suggest.effect"] = "Mit einer Regel, die dort {category} vorschlägt, hätten Benutzer {after} statt {before} "
+    .. "Vorschläge korrigieren müssen.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Was die Antworten zeigen",
+  ["suggest.hint"] = "Wo Benutzer oft eine andere Kategorie als die vorgeschlagene wählen und eine Bedingung "
+    .. "diese Fälle von den anderen unterscheidet, kann eine Regel sie gleich vorschlagen.",
+  ["suggest.none"] = "Die Antworten der letzten {days} Tage legen keine neue Regel nahe.",
+  ["suggest.limits"] = "Eine Regel wird nur vorgeschlagen, wo ihre Bedingungen in mindestens {cases} Fällen "
+    .. "galten, die andere Kategorie in mindestens {share} davon und mindestens {margin} "
+    .. "Prozentpunkte häufiger als sonst gewählt wurde und der Zufall allein in höchstens "
+    .. "{doubt} solcher Suchen zu einem Vorschlag führen würde.",
+  ["suggest.not_whole"] = "Es gibt mehr Antworten, als untersucht werden: Dies sind die neuesten.",
+  ["suggest.rules"] = "Regeln, die fragen",
+  ["suggest.answers"] = "Antworten",
+  ["suggest.corrected"] = "Andere Kategorie gewählt",
+  ["suggest.add"] = "Diese Regel hinzufügen …",
+  ["suggest.add_hint"] = "Die Einstellungen öffnen sich mit der Regel. Nichts wird gespeichert, bevor Sie speichern.",
+  ["suggest.added"] = "Die vorgeschlagene Regel wurde hinzugefügt, aber noch nicht gespeichert. Prüfen Sie sie, "
+    .. "und speichern Sie dann.",
+  ["suggest.not_added"] = "Die vorgeschlagene Regel passt nicht mehr zu den Regeln, die in Gebrauch sind. Sehen Sie "
+    .. "sich die Vorschläge noch einmal an.",
+  ["suggest.details"] = "Geprüfte Bedingungen: {tried}. Von diesen Fällen wurden {held_out} zur Kontrolle aus der "
+    .. "Suche herausgehalten; {share} davon stimmen überein.",
   ["trials.title"] = "Regeln auf Probe",
   ["trials.hint"] =
     "Regeln auf Probe ändern nichts. Hier steht, was sie getan hätten, neben dem, was Benutzer und "
@@ -249,6 +280,7 @@ return {
   ["trials.all"] = "Alle Regeln auf Probe",
   ["undo.all"] = "All dies zurücknehmen …",
   ["undo.done"] = "Zurückgenommen: {count}. Nicht zurückgenommen: {refused}.",
+  ["working"] = "Bitte warten…",
   ["problem.parameter"] = "„{value}“ ist hier nicht möglich ({name}).",
 
   -- Drafts of the rules.
@@ -365,6 +397,7 @@ return {
   ["settings.lead_status_set"] = "Kategorie aktualisieren, wenn der Lead-Status eingestellt wird auf",
   ["settings.sale_reopened"] = "Kategorie aktualisieren, wenn ein Verkauf wieder geöffnet wird",
   ["settings.sale_deleted"] = "Kategorie aktualisieren, wenn ein Verkauf gelöscht wird",
+  ["settings.no_sale_for"] = "Kategorie aktualisieren, wenn es bei einer Firma seit einiger Zeit keinen Verkauf gab",
   ["settings.takes_back"] =
     "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
       .. "nichts anderes sie geändert hat.",
@@ -506,6 +539,11 @@ return {
     "Die Kategorie, die diese Regel setzt, wird oben gewählt. Die erste zutreffende Regel entscheidet.",
   ["settings.after_number"] = "Später entscheiden, nach",
   ["settings.after_unit"] = "Einheit",
+  ["settings.days"] = "Tage ohne Verkauf",
+  ["settings.days_told"] = "Nach {number} Tagen ohne Verkauf.",
+  ["settings.days_hint"] =
+    "Die Firmen werden einmal am Tag durchgesehen. Für jede gilt die Regel einmal, "
+    .. "und erst nach einem neuen Verkauf wieder.",
   ["settings.limit_changes"] = "Anhalten nach so vielen Änderungen",
   ["settings.limit_hours"] = "in so vielen Stunden",
   ["settings.unit_days"] = "Tagen",
@@ -527,6 +565,7 @@ return {
     "Nur Kategorien der Gruppe Potenzieller Kunde können einen Lead-Status haben.",
   ["settings.problem.unknown_trigger"] = "Dieses Ereignis ist hier nicht bekannt, daher bewirkt diese Regel nie etwas.",
   ["settings.problem.category_required"] = "Wählen Sie eine Kategorie.",
+  ["settings.problem.days_required"] = "Geben Sie die Anzahl der Tage ein.",
   ["settings.problem.category_unknown"] = "Diese Kategorie gibt es nicht mehr. Wählen Sie eine andere.",
   ["settings.problem.category_deleted"] = "Diese Kategorie ist gelöscht. Wählen Sie eine andere.",
   ["settings.problem.lead_status_required"] = "Wählen Sie einen Lead-Status.",
@@ -594,7 +633,7 @@ return {
   ["compare.unknown"] = "Unbekannte Kategorie",
   ["compare.rest"] = "Andere Kategorien",
   ["compare.done"] = "Was geschieht",
-  ["compare.update"] = "Sofort aktualisiert",
+  ["compare.update"] = "Wird sofort aktualisiert",
   ["compare.confirm"] = "Der Benutzer wird gefragt",
   ["compare.none"] = "Nichts",
   ["compare.decisions"] = "Was anders entschieden wird",
@@ -635,6 +674,7 @@ return {
   ["difference.rule_takes_back_not"] = "„{rule}“ nimmt nicht mehr zurück, was der Verkauf geändert hat.",
   ["difference.rule_after"] = "„{rule}“ entscheidet jetzt {time} nach dem Ereignis.",
   ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
+  ["difference.rule_days"] = "„{rule}“ gilt jetzt nach {number} Tagen ohne Verkauf.",
   ["difference.rule_shadow"] = "„{rule}“ läuft jetzt nur auf Probe.",
   ["difference.rule_shadow_not"] = "„{rule}“ läuft nicht mehr nur auf Probe.",
   ["difference.rule_limit"] = "„{rule}“ hält jetzt bei {changes} Änderungen in {time} an.",
@@ -665,6 +705,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "die Kategorie",
   ["condition.category_rank"] = "der Rang der Kategorie",
+  ["condition.no_sale_days"] = "die Anzahl der Tage ohne Verkauf",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nein",
   ["condition.quoted"] = "„{value}“",
@@ -719,6 +760,10 @@ return {
   ["why.check.lower_rank"] = "Die Regel führt nicht zu einem niedrigeren Rang",
   ["why.check.late"] = "Kein späteres Ereignis hat die Firma geändert",
   ["why.check.waiting"] = "Regeln, die warten, bevor sie entscheiden",
+  ["why.check.shadows"] = "Regeln auf Probe, die nichts ändern",
+  ["why.would_set"] = "würde die Kategorie auf {category} setzen",
+  ["why.would_ask"] = "würde den Benutzer fragen: {category}?",
+  ["why.at_limit"] = "Die Regel hat ihre Grenze erreicht: Dies würde zurückgehalten, bis jemand es freigibt.",
   ["why.starts_elsewhere"] = "geht nicht von dieser Kategorie aus",
   ["why.if"] = "Was wäre, wenn etwas anders wäre?",
   ["why.if_hint"] =
@@ -734,6 +779,8 @@ return {
   ["panel.change"] = "Letzte Änderung",
   ["panel.nothing"] = "Die Kategorie wurde noch nicht geändert.",
   ["panel.question"] = "Offene Frage",
+  ["panel.release"] = "Freigeben",
+  ["panel.drop"] = "Verwerfen",
   ["panel.choice"] = "Andere Kategorie",
   ["panel.answer"] = "Antworten",
   ["panel.history"] = "Verlauf",
@@ -910,6 +957,7 @@ return {
   ["overview.recounting"] = "Der Verlauf wird neu gezählt. Bis das fertig ist, sind die Zahlen zu niedrig.",
   ["overview.silent"] = "Stille Regeln",
   ["overview.silent_for"] = "{rule}: keine Treffer, Dauer: {quiet}. Längste Pause davor: {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: keine Treffer, Dauer: {quiet}. Davor gab es jeden Tag Treffer.",
   ["overview.silent_badge"] = "Still",
   ["overview.off"] = "Aus",
   ["overview.gone"] = "Entfernt",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "A sale was reopened.",
   ["confirmation.sale_deleted"] = "The sale {sale} was deleted.",
   ["confirmation.sale_deleted_unnamed"] = "A sale was deleted.",
+  ["confirmation.no_sale_for"] = "There has been no sale for {number} days.",
+  ["confirmation.no_sale_for_unnamed"] = "There has been no sale for some time.",
   ["confirmation.proposal"] = "Change the category of {company} from {from} to {to}?",
   ["confirmation.takes_back"] = "This takes back what the sale changed.",
   ["confirmation.category"] = "Category",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Lead status set",
   ["history.sale_reopened"] = "Sale reopened",
   ["history.sale_deleted"] = "Sale deleted",
+  ["history.no_sale_for"] = "No sale for some time",
   ["history.taken_back"] = "What the sale had changed was taken back.",
   ["history.rule"] = "Rule",
   ["history.rule_lead_status"] = "Lead status: {lead_status}",
@@ -167,7 +170,7 @@ return {
   ["history.cancel_done"] = "What was scheduled for {company} is cancelled.",
   ["history.csv"] = "Download as CSV",
   ["history.csv_hint"] = "Up to 10,000 entries. To get older ones, filter by date.",
-  ["history.partial"] = "Only part of the history has been searched so far.",
+  ["history.searched_to"] = "Searched back to {time}.",
   ["history.go_on"] = "Search further back",
   ["history.empty_filtered"] = "No entries match these filters.",
   ["history.waiting"] = "Waiting for an answer",
@@ -189,6 +192,8 @@ return {
   ["undo.refused"] = "Cannot be undone: {count}",
   ["undo.why"] = "Why",
   ["undo.do"] = "Undo ({count})",
+  ["undo.first"] = "Only the newest changes have been looked at: {count}. Undoing goes on with the older ones.",
+  ["undo.do_all"] = "Undo all of it",
   ["undo.nothing"] = "There is nothing to undo.",
   ["held.title"] = "Held back",
   ["held.hint"] =
@@ -215,6 +220,29 @@ return {
   ["held.stopped"] = "A rule is at its limit: {count} changes are held back.",
   ["held.stopped_more"] = "A rule is at its limit: more than {count} changes are held back.",
   ["held.look"] = "Look at them",
+  ["suggest.found"] = "In {share} of {cases} cases where {conditions}, {category} was chosen instead of {proposed}.",
+  ["suggest.elsewhere"] = "In other cases it was chosen in {share} of {cases}.",
+  ["suggest.effect"] = "With a rule that proposes {category} there, users would have had to correct {after} "
+    .. "proposals instead of {before}.",
+  ["suggest.percent"] = "{number}%",
+  ["suggest.title"] = "What the answers teach",
+  ["suggest.hint"] = "Where users often choose another category than the proposed one, and a condition tells "
+    .. "these cases from the others, a rule can propose it at once.",
+  ["suggest.none"] = "The answers of the last {days} days suggest no new rule.",
+  ["suggest.limits"] = "A rule is suggested only where its conditions held in at least {cases} cases, the other "
+    .. "category was chosen in at least {share} of these and at least {margin} percentage points "
+    .. "more often than elsewhere, and chance alone would lead to a suggestion in at most "
+    .. "{doubt} of such searches.",
+  ["suggest.not_whole"] = "There are more answers than are looked at: these are the newest.",
+  ["suggest.rules"] = "Rules that ask",
+  ["suggest.answers"] = "Answers",
+  ["suggest.corrected"] = "Another category chosen",
+  ["suggest.add"] = "Add this rule …",
+  ["suggest.add_hint"] = "The settings open with the rule in them. Nothing is saved until you save it.",
+  ["suggest.added"] = "The suggested rule has been added, and is not saved yet. Look at it, then save.",
+  ["suggest.not_added"] = "The suggested rule no longer fits the rules in use. Look at the suggestions again.",
+  ["suggest.details"] = "Conditions tried: {tried}. Of these cases, {held_out} were kept out of the search to "
+    .. "check it; {share} of them agree.",
   ["trials.title"] = "Rules on trial",
   ["trials.hint"] =
     "Rules on trial change nothing. Here is what they would have done, beside what users and other rules "
@@ -246,6 +274,7 @@ return {
   ["trials.all"] = "All rules on trial",
   ["undo.all"] = "Undo all of this…",
   ["undo.done"] = "Undone: {count}. Not undone: {refused}.",
+  ["working"] = "Working…",
   ["problem.parameter"] = "“{value}” is not possible here ({name}).",
 
   -- Drafts of the rules.
@@ -355,6 +384,7 @@ return {
   ["settings.lead_status_set"] = "Update category when a lead status is set to",
   ["settings.sale_reopened"] = "Update category when a sale is reopened",
   ["settings.sale_deleted"] = "Update category when a sale is deleted",
+  ["settings.no_sale_for"] = "Update category when a company has had no sale for some time",
   ["settings.takes_back"] =
     "The company goes back to the category that it was in before the sale changed it, if nothing else has "
       .. "changed it since.",
@@ -488,6 +518,10 @@ return {
   ["settings.first_rule"] = "The category that this rule sets is chosen above. The first rule that applies decides.",
   ["settings.after_number"] = "Decide later, after",
   ["settings.after_unit"] = "Unit",
+  ["settings.days"] = "Days without a sale",
+  ["settings.days_told"] = "After {number} days without a sale.",
+  ["settings.days_hint"] =
+    "Companies are looked at once a day. For each, the rule applies once, and again only after another sale.",
   ["settings.limit_changes"] = "Stop after so many changes",
   ["settings.limit_hours"] = "in so many hours",
   ["settings.unit_days"] = "days",
@@ -509,6 +543,7 @@ return {
     "Only categories in the group Potential customer can have lead status enabled.",
   ["settings.problem.unknown_trigger"] = "This event is not known here, so this rule never does anything.",
   ["settings.problem.category_required"] = "Choose a category.",
+  ["settings.problem.days_required"] = "Enter the number of days.",
   ["settings.problem.category_unknown"] = "There is no such category any more. Choose another one.",
   ["settings.problem.category_deleted"] = "This category is deleted. Choose another one.",
   ["settings.problem.lead_status_required"] = "Choose a lead status.",
@@ -614,6 +649,7 @@ return {
   ["difference.rule_takes_back_not"] = "“{rule}” no longer takes back what the sale changed.",
   ["difference.rule_after"] = "“{rule}” now decides {time} after the event.",
   ["difference.rule_after_none"] = "“{rule}” now decides at once.",
+  ["difference.rule_days"] = "“{rule}” now applies after {number} days without a sale.",
   ["difference.rule_shadow"] = "“{rule}” is only on trial now.",
   ["difference.rule_shadow_not"] = "“{rule}” is no longer on trial.",
   ["difference.rule_limit"] = "“{rule}” now stops at {changes} changes in {time}.",
@@ -644,6 +680,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "the category",
   ["condition.category_rank"] = "the rank of the category",
+  ["condition.no_sale_days"] = "the number of days without a sale",
   ["condition.yes"] = "yes",
   ["condition.no"] = "no",
   ["condition.quoted"] = "“{value}”",
@@ -698,6 +735,10 @@ return {
   ["why.check.lower_rank"] = "The rule does not lead to a lower rank",
   ["why.check.late"] = "No later event has changed the company",
   ["why.check.waiting"] = "Rules that wait before they decide",
+  ["why.check.shadows"] = "Rules on trial, which change nothing",
+  ["why.would_set"] = "would set the category to {category}",
+  ["why.would_ask"] = "would ask the user: {category}?",
+  ["why.at_limit"] = "The rule is at its limit: this would be held back until somebody releases it.",
   ["why.starts_elsewhere"] = "does not start from this category",
   ["why.if"] = "What if something were different?",
   ["why.if_hint"] = "Fill in only what is to be different. This is only tried: nothing is saved or changed.",
@@ -712,6 +753,8 @@ return {
   ["panel.change"] = "Last change",
   ["panel.nothing"] = "The category has not been changed yet.",
   ["panel.question"] = "Open question",
+  ["panel.release"] = "Release",
+  ["panel.drop"] = "Drop",
   ["panel.choice"] = "Another category",
   ["panel.answer"] = "Answer",
   ["panel.history"] = "History",
@@ -872,6 +915,7 @@ return {
   ["overview.recounting"] = "The history is being counted anew. Until that is done, these numbers are too low.",
   ["overview.silent"] = "Silent rules",
   ["overview.silent_for"] = "{rule}: nothing for {quiet}. Its longest pause before that was {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: nothing for {quiet}. Before that it had matches every day.",
   ["overview.silent_badge"] = "Silent",
   ["overview.off"] = "Off",
   ["overview.gone"] = "Removed",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Er is een verkoop heropend.",
   ["confirmation.sale_deleted"] = "De verkoop {sale} is verwijderd.",
   ["confirmation.sale_deleted_unnamed"] = "Er is een verkoop verwijderd.",
+  ["confirmation.no_sale_for"] = "Er is al {number} dagen niets verkocht.",
+  ["confirmation.no_sale_for_unnamed"] = "Er is al een tijd niets verkocht.",
   ["confirmation.proposal"] = "Wilt u de categorie van {company} wijzigen van {from} in {to}?",
   ["confirmation.takes_back"] = "Hiermee wordt teruggedraaid wat de verkoop heeft gewijzigd.",
   ["confirmation.category"] = "Categorie",
@@ -151,6 +153,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus ingesteld",
   ["history.sale_reopened"] = "Verkoop heropend",
   ["history.sale_deleted"] = "Verkoop verwijderd",
+  ["history.no_sale_for"] = "Al een tijd geen verkoop",
   ["history.taken_back"] = "Wat de verkoop had gewijzigd, is teruggedraaid.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -168,7 +171,7 @@ return {
   ["history.cancel_done"] = "Wat voor {company} was gepland, is geannuleerd.",
   ["history.csv"] = "Downloaden als CSV",
   ["history.csv_hint"] = "Maximaal 10.000 wijzigingen. Filter op datum voor oudere.",
-  ["history.partial"] = "Tot nu toe is slechts een deel van de geschiedenis doorzocht.",
+  ["history.searched_to"] = "Teruggezocht tot {time}.",
   ["history.go_on"] = "Verder terug zoeken",
   ["history.empty_filtered"] = "Geen resultaten voor deze filters.",
   ["history.waiting"] = "Wacht op antwoord",
@@ -190,6 +193,8 @@ return {
   ["undo.refused"] = "Kan niet ongedaan worden gemaakt: {count}",
   ["undo.why"] = "Waarom",
   ["undo.do"] = "Ongedaan maken ({count})",
+  ["undo.first"] = "Alleen de nieuwste wijzigingen zijn bekeken: {count}. Bij het ongedaan maken volgen ook de oudere.",
+  ["undo.do_all"] = "Alles ongedaan maken",
   ["undo.nothing"] = "Er is niets om ongedaan te maken.",
   ["held.title"] = "Tegengehouden",
   ["held.hint"] =
@@ -217,6 +222,31 @@ return {
   ["held.stopped"] = "Een regel zit aan zijn grens: {count} wijzigingen worden tegengehouden.",
   ["held.stopped_more"] = "Een regel zit aan zijn grens: meer dan {count} wijzigingen worden tegengehouden.",
   ["held.look"] = "Bekijken",
+  ["suggest.found"] = "In {share} van {cases} gevallen waarin {conditions}, is {category} gekozen in plaats van "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "In andere gevallen is die gekozen in {share} van {cases}.",
+  ["suggest.effect"] = "Met een regel die daar {category} voorstelt, hadden gebruikers {after} voorstellen "
+    .. "moeten corrigeren in plaats van {before}.",
+  ["suggest.percent"] = "{number}%",
+  ["suggest.title"] = "Wat de antwoorden leren",
+  ["suggest.hint"] = "Waar gebruikers vaak een andere categorie kiezen dan de voorgestelde, en een voorwaarde "
+    .. "deze gevallen van de andere onderscheidt, kan een regel die meteen voorstellen.",
+  ["suggest.none"] = "De antwoorden van de laatste {days} dagen wijzen niet op een nieuwe regel.",
+  ["suggest.limits"] = "Een regel wordt alleen voorgesteld waar de voorwaarden in minstens {cases} gevallen "
+    .. "golden, de andere categorie in minstens {share} daarvan en minstens {margin} "
+    .. "procentpunten vaker dan elders is gekozen, en toeval alleen in hoogstens {doubt} van "
+    .. "zulke zoekopdrachten tot een voorstel zou leiden.",
+  ["suggest.not_whole"] = "Er zijn meer antwoorden dan er worden bekeken: dit zijn de nieuwste.",
+  ["suggest.rules"] = "Regels die vragen",
+  ["suggest.answers"] = "Antwoorden",
+  ["suggest.corrected"] = "Andere categorie gekozen",
+  ["suggest.add"] = "Deze regel toevoegen …",
+  ["suggest.add_hint"] = "De instellingen openen met de regel. Er wordt niets opgeslagen voordat u opslaat.",
+  ["suggest.added"] = "De voorgestelde regel is toegevoegd, maar nog niet opgeslagen. Bekijk de regel en sla dan op.",
+  ["suggest.not_added"] = "De voorgestelde regel past niet meer bij de regels die in gebruik zijn. Bekijk de "
+    .. "voorstellen opnieuw.",
+  ["suggest.details"] = "Geprobeerde voorwaarden: {tried}. Van deze gevallen zijn er {held_out} buiten de "
+    .. "zoekopdracht gehouden om die te controleren; {share} daarvan klopt.",
   ["trials.title"] = "Regels op proef",
   ["trials.hint"] =
     "Regels op proef wijzigen niets. Hier staat wat ze zouden hebben gedaan, naast wat gebruikers en "
@@ -248,6 +278,7 @@ return {
   ["trials.all"] = "Alle regels op proef",
   ["undo.all"] = "Dit alles ongedaan maken…",
   ["undo.done"] = "Ongedaan gemaakt: {count}. Niet ongedaan gemaakt: {refused}.",
+  ["working"] = "Bezig…",
   ["problem.parameter"] = "“{value}” kan hier niet ({name}).",
 
   -- Drafts of the rules.
@@ -362,6 +393,7 @@ return {
   ["settings.lead_status_set"] = "Categorie bijwerken wanneer een leadstatus is ingesteld op",
   ["settings.sale_reopened"] = "Categorie bijwerken wanneer een verkoop wordt heropend",
   ["settings.sale_deleted"] = "Categorie bijwerken wanneer een verkoop wordt verwijderd",
+  ["settings.no_sale_for"] = "Categorie bijwerken wanneer een bedrijf al een tijd geen verkoop heeft gehad",
   ["settings.takes_back"] =
     "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
       .. "deze sindsdien heeft gewijzigd.",
@@ -499,6 +531,11 @@ return {
     "De categorie die deze regel instelt, wordt hierboven gekozen. De eerste regel die geldt, beslist.",
   ["settings.after_number"] = "Later beslissen, na",
   ["settings.after_unit"] = "Eenheid",
+  ["settings.days"] = "Dagen zonder verkoop",
+  ["settings.days_told"] = "Na {number} dagen zonder verkoop.",
+  ["settings.days_hint"] =
+    "De bedrijven worden één keer per dag bekeken. "
+    .. "Voor elk bedrijf geldt de regel één keer, en pas na een nieuwe verkoop opnieuw.",
   ["settings.limit_changes"] = "Stoppen na zoveel wijzigingen",
   ["settings.limit_hours"] = "in zoveel uur",
   ["settings.unit_days"] = "dagen",
@@ -520,6 +557,7 @@ return {
     "Alleen categorieën in de groep Potentiële klant kunnen leadstatus hebben.",
   ["settings.problem.unknown_trigger"] = "Deze gebeurtenis is hier niet bekend, dus deze regel doet nooit iets.",
   ["settings.problem.category_required"] = "Kies een categorie.",
+  ["settings.problem.days_required"] = "Vul het aantal dagen in.",
   ["settings.problem.category_unknown"] = "Deze categorie bestaat niet meer. Kies een andere.",
   ["settings.problem.category_deleted"] = "Deze categorie is verwijderd. Kies een andere.",
   ["settings.problem.lead_status_required"] = "Kies een leadstatus.",
@@ -587,7 +625,7 @@ return {
   ["compare.unknown"] = "Onbekende categorie",
   ["compare.rest"] = "Andere categorieën",
   ["compare.done"] = "Wat er gebeurt",
-  ["compare.update"] = "Meteen bijgewerkt",
+  ["compare.update"] = "Wordt meteen bijgewerkt",
   ["compare.confirm"] = "De gebruiker krijgt een vraag",
   ["compare.none"] = "Niets",
   ["compare.decisions"] = "Waarover anders wordt beslist",
@@ -628,6 +666,7 @@ return {
   ["difference.rule_takes_back_not"] = "‘{rule}’ draait niet meer terug wat de verkoop heeft gewijzigd.",
   ["difference.rule_after"] = "‘{rule}’ beslist nu {time} na de gebeurtenis.",
   ["difference.rule_after_none"] = "‘{rule}’ beslist nu meteen.",
+  ["difference.rule_days"] = "‘{rule}’ geldt nu na {number} dagen zonder verkoop.",
   ["difference.rule_shadow"] = "‘{rule}’ is nu alleen op proef.",
   ["difference.rule_shadow_not"] = "‘{rule}’ is niet langer op proef.",
   ["difference.rule_limit"] = "‘{rule}’ stopt nu bij {changes} wijzigingen in {time}.",
@@ -658,6 +697,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "de categorie",
   ["condition.category_rank"] = "de rang van de categorie",
+  ["condition.no_sale_days"] = "het aantal dagen zonder verkoop",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nee",
   ["condition.quoted"] = "‘{value}’",
@@ -712,6 +752,10 @@ return {
   ["why.check.lower_rank"] = "De regel leidt niet naar een lagere rang",
   ["why.check.late"] = "Geen latere gebeurtenis heeft het bedrijf gewijzigd",
   ["why.check.waiting"] = "Regels die wachten voordat ze beslissen",
+  ["why.check.shadows"] = "Regels op proef, die niets wijzigen",
+  ["why.would_set"] = "zou de categorie op {category} zetten",
+  ["why.would_ask"] = "zou de gebruiker vragen: {category}?",
+  ["why.at_limit"] = "De regel heeft zijn limiet bereikt: dit zou worden tegengehouden tot iemand het vrijgeeft.",
   ["why.starts_elsewhere"] = "begint niet bij deze categorie",
   ["why.if"] = "Wat als er iets anders was?",
   ["why.if_hint"] = "Vul alleen in wat anders moet zijn. Dit is maar een test: er wordt niets opgeslagen of gewijzigd.",
@@ -726,6 +770,8 @@ return {
   ["panel.change"] = "Laatste wijziging",
   ["panel.nothing"] = "De categorie is nog niet gewijzigd.",
   ["panel.question"] = "Open vraag",
+  ["panel.release"] = "Vrijgeven",
+  ["panel.drop"] = "Laten vallen",
   ["panel.choice"] = "Een andere categorie",
   ["panel.answer"] = "Antwoorden",
   ["panel.history"] = "Geschiedenis",
@@ -894,6 +940,7 @@ return {
   ["overview.recounting"] = "De geschiedenis wordt opnieuw geteld. Tot dat klaar is, zijn de aantallen te laag.",
   ["overview.silent"] = "Stille regels",
   ["overview.silent_for"] = "{rule}: al {quiet} niets. De langste pauze daarvoor was {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: al {quiet} niets. Daarvoor waren er elke dag treffers.",
   ["overview.silent_badge"] = "Stil",
   ["overview.off"] = "Uit",
   ["overview.gone"] = "Verwijderd",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Et salg ble åpnet igjen.",
   ["confirmation.sale_deleted"] = "Salget {sale} ble slettet.",
   ["confirmation.sale_deleted_unnamed"] = "Et salg ble slettet.",
+  ["confirmation.no_sale_for"] = "Det har ikke vært noe salg på {number} dager.",
+  ["confirmation.no_sale_for_unnamed"] = "Det har ikke vært noe salg på en stund.",
   ["confirmation.proposal"] = "Vil du endre kategorien for {company} fra {from} til {to}?",
   ["confirmation.takes_back"] = "Dette tar tilbake det salget endret.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Lead-status satt",
   ["history.sale_reopened"] = "Salg åpnet igjen",
   ["history.sale_deleted"] = "Salg slettet",
+  ["history.no_sale_for"] = "Ikke noe salg på en stund",
   ["history.taken_back"] = "Det salget hadde endret, ble tatt tilbake.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-status: {lead_status}",
@@ -167,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det som var planlagt for {company}, er avlyst.",
   ["history.csv"] = "Last ned som CSV",
   ["history.csv_hint"] = "Inntil 10 000 oppføringer. Filtrer på dato for å få eldre.",
-  ["history.partial"] = "Bare en del av historikken er gjennomsøkt så langt.",
+  ["history.searched_to"] = "Søkt tilbake til {time}.",
   ["history.go_on"] = "Søk lenger tilbake",
   ["history.empty_filtered"] = "Ingen oppføringer passer til filtrene.",
   ["history.waiting"] = "Venter på svar",
@@ -189,6 +192,8 @@ return {
   ["undo.refused"] = "Kan ikke angres: {count}",
   ["undo.why"] = "Hvorfor",
   ["undo.do"] = "Angre ({count})",
+  ["undo.first"] = "Bare de nyeste endringene er sett på: {count}. Angringen fortsetter med de eldre.",
+  ["undo.do_all"] = "Angre alt",
   ["undo.nothing"] = "Det er ingenting å angre.",
   ["held.title"] = "Holdt tilbake",
   ["held.hint"] =
@@ -215,6 +220,30 @@ return {
   ["held.stopped"] = "En regel har nådd grensen sin: {count} endringer er holdt tilbake.",
   ["held.stopped_more"] = "En regel har nådd grensen sin: mer enn {count} endringer er holdt tilbake.",
   ["held.look"] = "Se på dem",
+  ["suggest.found"] = "I {share} av {cases} tilfeller der {conditions}, ble {category} valgt i stedet for "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "I andre tilfeller ble den valgt i {share} av {cases}.",
+  ["suggest.effect"] = "Med en regel som foreslår {category} der, ville brukerne ha måttet rette {after} forslag "
+    .. "i stedet for {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Hva svarene viser",
+  ["suggest.hint"] = "Der brukerne ofte velger en annen kategori enn den foreslåtte, og en betingelse skiller "
+    .. "disse tilfellene fra de andre, kan en regel foreslå den med en gang.",
+  ["suggest.none"] = "Svarene fra de siste {days} dagene tyder ikke på noen ny regel.",
+  ["suggest.limits"] = "En regel foreslås bare der betingelsene gjaldt i minst {cases} tilfeller, den andre "
+    .. "kategorien ble valgt i minst {share} av disse og minst {margin} prosentpoeng oftere enn "
+    .. "ellers, og tilfeldigheter alene ville ført til et forslag i høyst {doubt} av slike søk.",
+  ["suggest.not_whole"] = "Det finnes flere svar enn det som er undersøkt: Dette er de nyeste.",
+  ["suggest.rules"] = "Regler som spør",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Annen kategori valgt",
+  ["suggest.add"] = "Legg til denne regelen …",
+  ["suggest.add_hint"] = "Innstillingene åpnes med regelen. Ingenting lagres før du lagrer.",
+  ["suggest.added"] = "Den foreslåtte regelen er lagt til, men ikke lagret ennå. Se på den, og lagre så.",
+  ["suggest.not_added"] = "Den foreslåtte regelen passer ikke lenger til reglene som er i bruk. Se på forslagene "
+    .. "igjen.",
+  ["suggest.details"] = "Betingelser som er prøvd: {tried}. Av disse tilfellene ble {held_out} holdt utenfor "
+    .. "søket for å kontrollere det; {share} av dem stemmer.",
   ["trials.title"] = "Regler på prøve",
   ["trials.hint"] =
     "Regler på prøve endrer ingenting. Her ser du hva de ville ha gjort, ved siden av hva brukere og "
@@ -246,6 +275,7 @@ return {
   ["trials.all"] = "Alle regler på prøve",
   ["undo.all"] = "Angre alt dette …",
   ["undo.done"] = "Angret: {count}. Ikke angret: {refused}.",
+  ["working"] = "Arbeider…",
   ["problem.parameter"] = "«{value}» er ikke mulig her ({name}).",
 
   -- Drafts of the rules.
@@ -355,6 +385,7 @@ return {
   ["settings.lead_status_set"] = "Oppdater kategori når en lead-status settes til",
   ["settings.sale_reopened"] = "Oppdater kategori når et salg åpnes igjen",
   ["settings.sale_deleted"] = "Oppdater kategori når et salg slettes",
+  ["settings.no_sale_for"] = "Oppdater kategori når et firma ikke har hatt salg på en stund",
   ["settings.takes_back"] =
     "Firmaet går tilbake til kategorien det hadde før salget endret den, hvis ingenting annet har endret den siden.",
   ["settings.take_back"] = "Kategorien før salget",
@@ -488,6 +519,10 @@ return {
   ["settings.first_rule"] = "Kategorien som denne regelen setter, velges over. Den første regelen som gjelder, avgjør.",
   ["settings.after_number"] = "Avgjør senere, etter",
   ["settings.after_unit"] = "Enhet",
+  ["settings.days"] = "Dager uten salg",
+  ["settings.days_told"] = "Etter {number} dager uten salg.",
+  ["settings.days_hint"] =
+    "Firmaene gjennomgås én gang om dagen. For hvert firma gjelder regelen én gang, og igjen først etter et nytt salg.",
   ["settings.limit_changes"] = "Stopp etter så mange endringer",
   ["settings.limit_hours"] = "på så mange timer",
   ["settings.unit_days"] = "dager",
@@ -508,6 +543,7 @@ return {
     "Bare kategorier i gruppen Potensiell kunde kan ha lead-status.",
   ["settings.problem.unknown_trigger"] = "Denne hendelsen er ikke kjent her, så regelen gjør aldri noe.",
   ["settings.problem.category_required"] = "Velg en kategori.",
+  ["settings.problem.days_required"] = "Skriv inn antall dager.",
   ["settings.problem.category_unknown"] = "Denne kategorien finnes ikke lenger. Velg en annen.",
   ["settings.problem.category_deleted"] = "Denne kategorien er slettet. Velg en annen.",
   ["settings.problem.lead_status_required"] = "Velg en lead-status.",
@@ -572,7 +608,7 @@ return {
   ["compare.unknown"] = "Ukjent kategori",
   ["compare.rest"] = "Andre kategorier",
   ["compare.done"] = "Hva som gjøres",
-  ["compare.update"] = "Oppdatert med en gang",
+  ["compare.update"] = "Oppdateres med en gang",
   ["compare.confirm"] = "Brukeren blir spurt",
   ["compare.none"] = "Ingenting",
   ["compare.decisions"] = "Hva som avgjøres annerledes",
@@ -613,6 +649,7 @@ return {
   ["difference.rule_takes_back_not"] = "«{rule}» tar ikke lenger tilbake det salget endret.",
   ["difference.rule_after"] = "«{rule}» avgjør nå {time} etter hendelsen.",
   ["difference.rule_after_none"] = "«{rule}» avgjør nå med en gang.",
+  ["difference.rule_days"] = "«{rule}» gjelder nå etter {number} dager uten salg.",
   ["difference.rule_shadow"] = "«{rule}» er nå bare på prøve.",
   ["difference.rule_shadow_not"] = "«{rule}» er ikke lenger på prøve.",
   ["difference.rule_limit"] = "«{rule}» stopper nå ved {changes} endringer på {time}.",
@@ -643,6 +680,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorien",
   ["condition.category_rank"] = "kategoriens rang",
+  ["condition.no_sale_days"] = "antall dager uten salg",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nei",
   ["condition.quoted"] = "«{value}»",
@@ -697,6 +735,10 @@ return {
   ["why.check.lower_rank"] = "Regelen fører ikke til en lavere rang",
   ["why.check.late"] = "Ingen senere hendelse har endret firmaet",
   ["why.check.waiting"] = "Regler som venter før de avgjør",
+  ["why.check.shadows"] = "Regler på prøve, som ikke endrer noe",
+  ["why.would_set"] = "ville satt kategorien til {category}",
+  ["why.would_ask"] = "ville spurt brukeren: {category}?",
+  ["why.at_limit"] = "Regelen har nådd grensen: Dette ville bli holdt tilbake til noen frigir det.",
   ["why.starts_elsewhere"] = "starter ikke fra denne kategorien",
   ["why.if"] = "Hva om noe var annerledes?",
   ["why.if_hint"] = "Fyll bare ut det som skal være annerledes. Dette er bare en prøve: ingenting lagres eller endres.",
@@ -711,6 +753,8 @@ return {
   ["panel.change"] = "Siste endring",
   ["panel.nothing"] = "Kategorien er ikke endret ennå.",
   ["panel.question"] = "Åpent spørsmål",
+  ["panel.release"] = "Frigi",
+  ["panel.drop"] = "Forkast",
   ["panel.choice"] = "En annen kategori",
   ["panel.answer"] = "Svar",
   ["panel.history"] = "Historikk",
@@ -871,6 +915,7 @@ return {
   ["overview.recounting"] = "Historikken telles på nytt. Tallene er for lave til det er ferdig.",
   ["overview.silent"] = "Stille regler",
   ["overview.silent_for"] = "{rule}: ingenting på {quiet}. Den lengste pausen før det var {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: ingenting på {quiet}. Før det slo den til hver dag.",
   ["overview.silent_badge"] = "Stille",
   ["overview.off"] = "Av",
   ["overview.gone"] = "Fjernet",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "En försäljning har öppnats igen.",
   ["confirmation.sale_deleted"] = "Försäljningen {sale} har tagits bort.",
   ["confirmation.sale_deleted_unnamed"] = "En försäljning har tagits bort.",
+  ["confirmation.no_sale_for"] = "Det har inte skett någon försäljning på {number} dagar.",
+  ["confirmation.no_sale_for_unnamed"] = "Det har inte skett någon försäljning på ett tag.",
   ["confirmation.proposal"] = "Vill du ändra kategorin för {company} från {from} till {to}?",
   ["confirmation.takes_back"] = "Detta tar tillbaka det som försäljningen ändrade.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus angiven",
   ["history.sale_reopened"] = "Försäljning öppnad igen",
   ["history.sale_deleted"] = "Försäljning borttagen",
+  ["history.no_sale_for"] = "Ingen försäljning på ett tag",
   ["history.taken_back"] = "Det som försäljningen hade ändrat togs tillbaka.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -167,7 +170,7 @@ return {
   ["history.cancel_done"] = "Det som var planerat för {company} är inställt.",
   ["history.csv"] = "Ladda ner som CSV",
   ["history.csv_hint"] = "Upp till 10 000 poster. Filtrera på datum för att få äldre.",
-  ["history.partial"] = "Bara en del av historiken har sökts igenom hittills.",
+  ["history.searched_to"] = "Genomsökt tillbaka till {time}.",
   ["history.go_on"] = "Sök längre tillbaka",
   ["history.empty_filtered"] = "Inga poster matchar filtren.",
   ["history.waiting"] = "Väntar på svar",
@@ -189,6 +192,8 @@ return {
   ["undo.refused"] = "Kan inte ångras: {count}",
   ["undo.why"] = "Varför",
   ["undo.do"] = "Ångra ({count})",
+  ["undo.first"] = "Bara de nyaste ändringarna har granskats: {count}. Ångrandet fortsätter med de äldre.",
+  ["undo.do_all"] = "Ångra allt",
   ["undo.nothing"] = "Det finns inget att ångra.",
   ["held.title"] = "Hålls tillbaka",
   ["held.hint"] =
@@ -215,6 +220,29 @@ return {
   ["held.stopped"] = "En regel har nått sin gräns: {count} ändringar hålls tillbaka.",
   ["held.stopped_more"] = "En regel har nått sin gräns: mer än {count} ändringar hålls tillbaka.",
   ["held.look"] = "Titta på dem",
+  ["suggest.found"] = "I {share} av {cases} fall där {conditions} valdes {category} i stället för {proposed}.",
+  ["suggest.elsewhere"] = "I övriga fall valdes den i {share} av {cases}.",
+  ["suggest.effect"] = "Med en regel som föreslår {category} där skulle användarna ha behövt rätta {after} "
+    .. "förslag i stället för {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Vad svaren visar",
+  ["suggest.hint"] = "Där användarna ofta väljer en annan kategori än den föreslagna, och ett villkor skiljer "
+    .. "dessa fall från de andra, kan en regel föreslå den direkt.",
+  ["suggest.none"] = "Svaren från de senaste {days} dagarna tyder inte på någon ny regel.",
+  ["suggest.limits"] = "En regel föreslås bara där villkoren gällde i minst {cases} fall, den andra kategorin "
+    .. "valdes i minst {share} av dem och minst {margin} procentenheter oftare än annars, och "
+    .. "slumpen ensam skulle leda till ett förslag i högst {doubt} av sådana sökningar.",
+  ["suggest.not_whole"] = "Det finns fler svar än som undersöks: dessa är de nyaste.",
+  ["suggest.rules"] = "Regler som frågar",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Annan kategori vald",
+  ["suggest.add"] = "Lägg till den här regeln …",
+  ["suggest.add_hint"] = "Inställningarna öppnas med regeln. Inget sparas förrän du sparar.",
+  ["suggest.added"] = "Den föreslagna regeln har lagts till men är inte sparad ännu. Granska den och spara sedan.",
+  ["suggest.not_added"] = "Den föreslagna regeln passar inte längre till reglerna som används. Titta på förslagen "
+    .. "igen.",
+  ["suggest.details"] = "Prövade villkor: {tried}. Av dessa fall hölls {held_out} utanför sökningen för att "
+    .. "kontrollera den; {share} av dem stämmer.",
   ["trials.title"] = "Regler på prov",
   ["trials.hint"] =
     "Regler på prov ändrar inget. Här är vad de skulle ha gjort, bredvid vad användare och andra regler "
@@ -246,6 +274,7 @@ return {
   ["trials.all"] = "Alla regler på prov",
   ["undo.all"] = "Ångra allt detta …",
   ["undo.done"] = "Ångrat: {count}. Inte ångrat: {refused}.",
+  ["working"] = "Arbetar…",
   ["problem.parameter"] = "”{value}” är inte möjligt här ({name}).",
 
   -- Drafts of the rules.
@@ -357,6 +386,7 @@ return {
   ["settings.lead_status_set"] = "Uppdatera kategori när en lead-status ställs in på",
   ["settings.sale_reopened"] = "Uppdatera kategori när en försäljning öppnas igen",
   ["settings.sale_deleted"] = "Uppdatera kategori när en försäljning tas bort",
+  ["settings.no_sale_for"] = "Uppdatera kategori när ett företag inte har haft någon försäljning på ett tag",
   ["settings.takes_back"] =
     "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
       .. "ändrat den sedan dess.",
@@ -492,6 +522,11 @@ return {
   ["settings.first_rule"] = "Kategorin som den här regeln sätter väljs ovan. Den första regeln som gäller avgör.",
   ["settings.after_number"] = "Avgör senare, efter",
   ["settings.after_unit"] = "Enhet",
+  ["settings.days"] = "Dagar utan försäljning",
+  ["settings.days_told"] = "Efter {number} dagar utan försäljning.",
+  ["settings.days_hint"] =
+    "Företagen gås igenom en gång om dagen. "
+    .. "För varje företag gäller regeln en gång, och igen först efter en ny försäljning.",
   ["settings.limit_changes"] = "Stanna efter så många ändringar",
   ["settings.limit_hours"] = "på så många timmar",
   ["settings.unit_days"] = "dagar",
@@ -512,6 +547,7 @@ return {
     "Bara kategorier i gruppen Potentiell kund kan ha leadstatus.",
   ["settings.problem.unknown_trigger"] = "Denna händelse är inte känd här, så regeln gör aldrig något.",
   ["settings.problem.category_required"] = "Välj en kategori.",
+  ["settings.problem.days_required"] = "Ange antalet dagar.",
   ["settings.problem.category_unknown"] = "Denna kategori finns inte längre. Välj en annan.",
   ["settings.problem.category_deleted"] = "Kategorin har tagits bort. Välj en annan.",
   ["settings.problem.lead_status_required"] = "Välj en leadstatus.",
@@ -618,6 +654,7 @@ return {
   ["difference.rule_takes_back_not"] = "”{rule}” tar inte längre tillbaka det som försäljningen ändrade.",
   ["difference.rule_after"] = "”{rule}” avgör nu {time} efter händelsen.",
   ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
+  ["difference.rule_days"] = "”{rule}” gäller nu efter {number} dagar utan försäljning.",
   ["difference.rule_shadow"] = "”{rule}” är nu bara på prov.",
   ["difference.rule_shadow_not"] = "”{rule}” är inte längre på prov.",
   ["difference.rule_limit"] = "”{rule}” stannar nu vid {changes} ändringar på {time}.",
@@ -648,6 +685,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorin",
   ["condition.category_rank"] = "kategorins rang",
+  ["condition.no_sale_days"] = "antalet dagar utan försäljning",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nej",
   ["condition.quoted"] = "”{value}”",
@@ -702,6 +740,10 @@ return {
   ["why.check.lower_rank"] = "Regeln leder inte till en lägre rang",
   ["why.check.late"] = "Ingen senare händelse har ändrat företaget",
   ["why.check.waiting"] = "Regler som väntar innan de avgör",
+  ["why.check.shadows"] = "Regler på prov, som inte ändrar något",
+  ["why.would_set"] = "skulle sätta kategorin till {category}",
+  ["why.would_ask"] = "skulle fråga användaren: {category}?",
+  ["why.at_limit"] = "Regeln har nått sin gräns: det här skulle hållas tillbaka tills någon släpper det.",
   ["why.starts_elsewhere"] = "startar inte från den här kategorin",
   ["why.if"] = "Tänk om något vore annorlunda?",
   ["why.if_hint"] = "Fyll bara i det som ska vara annorlunda. Det här provas bara: inget sparas eller ändras.",
@@ -716,6 +758,8 @@ return {
   ["panel.change"] = "Senaste ändringen",
   ["panel.nothing"] = "Kategorin har inte ändrats ännu.",
   ["panel.question"] = "Öppen fråga",
+  ["panel.release"] = "Släpp",
+  ["panel.drop"] = "Förkasta",
   ["panel.choice"] = "En annan kategori",
   ["panel.answer"] = "Svara",
   ["panel.history"] = "Historik",
@@ -879,6 +923,7 @@ return {
   ["overview.recounting"] = "Historiken räknas om. Tills det är klart är siffrorna för låga.",
   ["overview.silent"] = "Tysta regler",
   ["overview.silent_for"] = "{rule}: ingenting på {quiet}. Den längsta pausen dessförinnan var {pause}.",
+  ["overview.silent_for_daily"] = "{rule}: ingenting på {quiet}. Dessförinnan slog den till varje dag.",
   ["overview.silent_badge"] = "Tyst",
   ["overview.off"] = "Av",
   ["overview.gone"] = "Borttagen",
