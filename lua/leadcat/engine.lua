@@ -54,6 +54,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string? what the sales and contacts of up to 1,000 companies are now, in the same places; false where nothing is known of them. For `drift`
 ---@field list_companies? fun(after: string|integer|nil, limit: integer, tenant: string, since?: number): (string|integer)[]?, string? the ids of at most `limit` companies behind `after` (nil: the first), in an order that does not change; with `since` those may be left out whose sales and contacts have not changed since then. For `drift`
+---@field category_counts? fun(tenant: string): table<integer|string, integer>?, string? how many companies are in each category, by its id or the host's own (`external`). For the settings tab, which asks at most a hundredth of the time
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id

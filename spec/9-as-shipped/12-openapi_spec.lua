@@ -184,6 +184,8 @@ local ROWS = {
   { "POST /api/propose", function(site) return { as = "bob", json = event(site) } end, 204 },
   { "GET /api/explain?company={changed}", { as = "bob" }, 200 },
   { "GET /api/explain?company={asked}", { as = "bob" }, 200 },
+  { "GET /api/explain?company={changed}&at=2023-11-14", { as = "bob" }, 200, '"past"' },
+  { "GET /api/explain?company={changed}&entry=7", { as = "bob" }, 404 },
   { "GET /api/explain", { as = "bob" }, 422 },
   { "POST /api/explain", function(site) return { as = "bob", json = event(site) } end, 200 },
   { "POST /api/explain", function(site) return { as = "bob", json = event(site, { company = "nobody" }) } end, 200 },

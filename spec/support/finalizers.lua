@@ -289,6 +289,7 @@ local STORE = {
   create = { function() return { { company = "new" }, { company = "acme" } }, LEAD end },
   set_category = { function() return "acme", LEAD, CUSTOMER end },
   companies = { function() return "", 9 end, reads = true },
+  tally = { function() return "", 9 end, reads = true },
   cursor = { function() return "c" end, reads = true },
   add = { function() return { { tenant = "another", name = "a counter", value = 2 } } end, no_tenant = true },
   counters = { function() return end, reads = true },

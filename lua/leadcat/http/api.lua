@@ -111,6 +111,14 @@ local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
 end
 
+local DAY = 86400
+
+-- Seconds since 1970, or a day, of which it is the end.
+local function moment_of(text)
+  local day = day_of(text)
+  return day and day + DAY - 1 or time_of(text)
+end
+
 -- A built-in trigger, or one that the store knows.
 local function trigger_of(text, context)
   return search.QUERY.trigger.fits(text) and not search.problem(context.engine, { trigger = text }) and text or nil
@@ -130,6 +138,7 @@ local READERS = {
   from = day_of, to = day_of, since = time_of, before = time_of,
   actor = actor_of, trigger = trigger_of, status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
+  at = moment_of, entry = function(text) return whole(text, 2 ^ 53) end,
   revision = function(text) return whole(text, 2 ^ 53) end,
   rule = id_of, days = function(text) return whole(text, daily.MOST_DAYS) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
@@ -152,7 +161,7 @@ api.PARAMETERS = {
     "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
     "company_name", "actor_name", "folded",
   },
-  why = { "company" },
+  why = { "company", "at", "entry" },
   changes = { "limit", "wait" },
   held = { "rule", "limit", "foresee" },
   shadow = { "rule", "days", "limit" },

@@ -55,7 +55,8 @@ local OPERATIONS = {
     codes = "too_large unsupported_type malformed",
   },
   ["GET /api/explain"] = {
-    "Why: what each trigger would do to a company now, and what was done with it last.", list = "why",
+    "Why: what each trigger would do to a company now, and what was done with it last; with `at` or `entry` what the "
+      .. "rules of then would have done.", list = "why", class = "WhyOptions", codes = "not_found",
     gives = ref "Why", pages = true,
   },
   ["POST /api/explain"] = {

@@ -3,6 +3,7 @@
 -- `http.lua` says.
 
 local api = require "leadcat.http.api"
+local category_counts = require "leadcat.insight.category_counts"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
@@ -61,6 +62,7 @@ local function show(context, status, model)
   model.licensed, model.fields = is_licensed(context), context.engine:fields()
   model.readonly, model.sign_in = context.engine.readonly, context.app.options.sign_in
   model.own_triggers = must(context.engine:_own_triggers())
+  model.counts = category_counts.of(context.engine)
   model.trials, model.held = trials_of(context, model.config), held_of(context)
   model.drafts = #must(context.engine:drafts())
   return response.page(context, status, settings_page.html, model)
@@ -134,7 +136,7 @@ local function read_form(context, fields)
   local newest = must(context.engine:config())
   local form = { newest = newest, stored = stored_config(context, fields, newest) }
   form.action, form.config, form.edit = settings_form.read(fields, form.stored, context.language,
-    must(context.engine:_own_triggers()), newest)
+    must(context.engine:_own_triggers()), newest, category_counts.of(context.engine))
   return form
 end
 

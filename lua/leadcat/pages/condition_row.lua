@@ -121,12 +121,12 @@ local function list_of(texts, parse)
   return not misread and list[1] ~= nil and json.array(list) or nil, misread
 end
 
---- The values of a row as texts, in their order: a line each, and then what is chosen.
+--- The values of a row as texts, in their order: what is chosen where there are choices, otherwise a line each.
 ---@param row leadcat.ConditionRow
 ---@return string[]
 function condition_row.texts(row)
   local texts, numbers = {}, {}
-  for line in (row.values or ""):gmatch "[^\r\n]+" do
+  for line in (not row.choices and row.values or ""):gmatch "[^\r\n]+" do
     texts[#texts + 1] = line
   end
   for number in pairs(row.one or {}) do

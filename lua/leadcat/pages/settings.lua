@@ -37,6 +37,7 @@ local settings = {}
 ---@field readonly? boolean the store is only read: nothing can be saved
 ---@field trials? leadcat.ShadowReport what rules on trial would have done
 ---@field held? {count: integer, more: boolean} what rules at their limit have matched
+---@field counts? table<integer, integer> how many companies are in each category now; nil: nobody can say
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
