@@ -12,8 +12,8 @@ local STATEMENTS = {
   [[INSERT INTO rules VALUES ('sale_registered', 0, true, 3), ('sale_won', 0, true, 5), ('sale_lost', 0, true, 4),
       ('lead_status_set', 2, true, 3)]],
   "CREATE TABLE events (id TEXT PRIMARY KEY, company BIGINT NOT NULL, event TEXT NOT NULL, lead_status INT DEFAULT 0)",
-  [[CREATE TABLE done (id BIGSERIAL PRIMARY KEY, event_id TEXT NOT NULL, company BIGINT NOT NULL, category_before INT NOT NULL,
-      category_after INT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now())]],
+  [[CREATE TABLE done (id BIGSERIAL PRIMARY KEY, event_id TEXT NOT NULL, company BIGINT NOT NULL,
+      category_before INT NOT NULL, category_after INT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now())]],
   "CREATE INDEX ON done (company, id)",
   [[CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $body$
     DECLARE

@@ -64,7 +64,7 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text olde
 /* Leaves the mark of a newer entry that the event id made after the store was restored from a backup. */
 static int remove_if_its(MDB_cursor *marks, lc_key *id, uint64_t entry) {
   MDB_val key = lc_key_value(id), value;
-  uint64_t seen;
+  uint64_t seen = 0;
   int rc = mdb_cursor_get(marks, &key, &value, MDB_SET);
   if (rc == 0)
     rc = lc_unpack_seen(value, &seen);
