@@ -1,6 +1,6 @@
 # What checks the project: included by the Makefile, which says how it is built.
 
-.PHONY: doc c-tests schemas lint asan tsan valgrind fuzz bench count scale soak kill kill-outbox cluster patroni crm mutants faults deb-test
+.PHONY: doc c-tests schemas lint asan tsan valgrind fuzz bench count scale growth soak kill kill-outbox cluster patroni crm mutants faults deb-test
 
 # ---- tests in C --------------------------------------------------------------------------------
 
@@ -15,7 +15,7 @@ c-tests: $(CORE_TESTS:spec/c/%.c=$(BUILD)/spec/%) \
 # Allocations that fail must be those of LMDB too: it is linked in where its static library is there.
 LMDB_STATIC := $(filter /%,$(shell $(CC) -print-file-name=liblmdb.a))
 comma := ,
-$(BUILD)/spec/memory_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
+$(BUILD)/spec/memory_test $(BUILD)/spec/transfer_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc strdup posix_memalign free)
 
 $(BUILD)/spec/panic_test: LIBS = $(or $(LMDB_STATIC),-llmdb) -lutf8proc -pthread -Wl$(comma)--wrap=pwrite
 
@@ -131,6 +131,11 @@ count: all $(BENCH_MODULES) ## count the instructions of a decision and an event
 
 scale: all $(BENCH_MODULES) ## what grows how with the journal, measured up to ten million entries (ten minutes, 8 GB of /tmp)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUAJIT) spec/bench/journal.lua
+
+ENTRIES ?= 10000000
+
+growth: all $(BENCH_MODULES) ## what grows how with a shared store of a thousand tenants, measured up to ten million entries (ENTRIES=10000000; a quarter of an hour, 10 GB of /tmp)
+	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/bench/growth.lua $(ENTRIES)
 
 EVENTS ?= 2000000
 

@@ -4,6 +4,7 @@ local argparse = require "argparse"
 local arguments = require "leadcat.cli.arguments"
 local backfill = require "leadcat.cli.backfill"
 local brake = require "leadcat.cli.brake"
+local calendar = require "leadcat.cli.calendar"
 local changes = require "leadcat.cli.changes"
 local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
@@ -24,6 +25,7 @@ local shared = require "leadcat.cli.shared"
 local shell = require "leadcat.cli.shell"
 local simulate = require "leadcat.cli.simulate"
 local store = require "leadcat.cli.store"
+local suggest = require "leadcat.cli.suggest"
 local worker = require "leadcat.cli.worker"
 
 local cli = {}
@@ -32,11 +34,11 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 
 -- In the order of the help.
 local COMMANDS = {
-  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, explain,
+  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, calendar, explain,
   questions.confirmations, questions.resolve, questions.assign, store.maintain, store.backup, store.compact,
   history.history, history.undo, history.cancel, brake.held, brake.release, brake.drop, brake.trials, brake.make_real,
-  health.health, changes.changes, companies.move, companies.merge, companies.gone, companies.forget, outbox.outbox,
-  worker.worker, deliveries.deliveries, notices.notices, shared.shared, shell.completion, shell.manual,
+  health.health, suggest.suggest, changes.changes, companies.move, companies.merge, companies.gone, companies.forget,
+  outbox.outbox, worker.worker, deliveries.deliveries, notices.notices, shared.shared, shell.completion, shell.manual,
 }
 
 local function print_version()

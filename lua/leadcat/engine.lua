@@ -5,6 +5,7 @@
 local as_text = require "leadcat.util.as_text"
 local assign = require "leadcat.events.assign"
 local backfill = require "leadcat.past.backfill"
+local calendar = require "leadcat.insight.calendar"
 local changes = require "leadcat.past.changes"
 local companies = require "leadcat.past.company"
 local compare = require "leadcat.past.compare"
@@ -36,6 +37,7 @@ local set_right = require "leadcat.insight.set_right"
 local settings = require "leadcat.rules.save"
 local shadow = require "leadcat.insight.shadow"
 local simulate = require "leadcat.past.simulate"
+local suggest = require "leadcat.insight.suggest"
 local triggers = require "leadcat.rules.triggers"
 local undo = require "leadcat.past.undo"
 local upkeep = require "leadcat.operations.upkeep"
@@ -51,6 +53,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field fields? leadcat.Field[] what conditions may compare, for the settings tab
 ---@field sales? fun(companies: (string|integer)[], tenant: string): (leadcat.CurrentSales|false)[]?, string? what the sales and contacts of up to 1,000 companies are now, in the same places; false where nothing is known of them. For `drift`
 ---@field list_companies? fun(after: string|integer|nil, limit: integer, tenant: string, since?: number): (string|integer)[]?, string? the ids of at most `limit` companies behind `after` (nil: the first), in an order that does not change; with `since` those may be left out whose sales and contacts have not changed since then. For `drift`
+---@field category_counts? fun(tenant: string): table<integer|string, integer>?, string? how many companies are in each category, by its id or the host's own (`external`). For the settings tab, which asks at most a hundredth of the time
 ---@field can? fun(actor: leadcat.Actor, permission: string, subject: any, tenant: string): boolean, string? or false, and why not
 ---@field licensed? fun(tenant: string): boolean
 ---@field company_name? fun(company: string|integer, tenant: string): string? what the company is called where it is shown to users; default its id
@@ -91,6 +94,7 @@ Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle
 Engine.explain, Engine.why = explain.explain, outlook.why
 Engine.backfill = backfill.backfill
 Engine.drift, Engine.set_right = drift.drift, set_right.set_right
+Engine.calendar = calendar.calendar
 Engine.cursor = cursor.cursor
 Engine.changes = changes.changes
 Engine.health, Engine.recount = health.health, daily.recount
@@ -107,6 +111,7 @@ Engine.deliveries, Engine.delivery = deliveries.deliveries, deliveries.delivery
 Engine.retry_delivery, Engine.drop_delivery = deliveries.retry_delivery, deliveries.drop_delivery
 Engine.notices = notices.notices
 Engine.held, Engine.release, Engine.drop = held.held, held.release, held.drop
+Engine.suggest = suggest.suggest
 Engine.shadow, Engine.make_real = shadow.shadow, shadow.make_real
 Engine.retry_notices, Engine.drop_notices = notices.retry_notices, notices.drop_notices
 Engine.apply_pending = upkeep.apply_pending
@@ -146,6 +151,7 @@ local MOST_KEPT = 2 ^ 17 -- engines of other tenants; each takes about 300 bytes
 ---@field recovers boolean whether a new engine finishes what a crash has left unfinished
 ---@field of_one_tenant boolean whether `leadcat.open` was given a tenant
 ---@field rounds table<string, string> where `maintain` goes on with each kind of work
+---@field calendars table<string, number> when it looks again at the calendar of a tenant
 ---@field hooks table<string, function[]>
 ---@field tenants table<string, leadcat.Engine> weak: those that are in use
 ---@field kept leadcat.Engine[] the newest of them, a ring
@@ -204,7 +210,7 @@ end
 ---@return leadcat.Engine
 function Engine.new(shared, tenant)
   shared.hooks, shared.in_flight, shared.commits, shared.counts, shared.hook_errors = {}, {}, {}, {}, 0
-  shared.rounds, shared.tenants = {}, setmetatable({}, { __mode = "v" })
+  shared.rounds, shared.calendars, shared.tenants = {}, {}, setmetatable({}, { __mode = "v" })
   shared.kept, shared.kept_last = {}, 0
   for _, name in ipairs(HOOKS) do
     shared.hooks[name] = {}

@@ -23,6 +23,7 @@ local protected = require "leadcat.util.protected"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local settings = require "leadcat.http.settings"
+local suggestions = require "leadcat.http.suggestions"
 local trials = require "leadcat.http.trials"
 local undoing = require "leadcat.http.undoing"
 local versions = require "leadcat.http.versions"
@@ -86,6 +87,8 @@ local ROUTES = {
   ["/api/triggers"] = { GET = { api.triggers, "view" } },
   ["/held"] = { page = true, GET = { held.page, "release" }, POST = { held.act, "release" } },
   ["/trials"] = { page = true, GET = { trials.page, "view" }, POST = { trials.act, "configure" } },
+  ["/suggestions"] = { page = true, GET = { suggestions.page, "configure" } },
+  ["/api/suggestions"] = { GET = { suggestions.list, "configure" } },
   ["/api/held"] = { GET = { held.list, "release" } },
   ["/api/held/release"] = { POST = { held.release, "release" } },
   ["/api/held/drop"] = { POST = { held.drop, "release" } },

@@ -277,9 +277,10 @@ function leadcat.open(options)
 end
 
 --- A config to start from: `superoffice` has the predefined categories and lead statuses in six languages, and all four
--- rules, disabled. `tiers` is the same with three rules for won sales, enabled, as an example of conditions. An unknown
--- name raises.
----@param name "superoffice"|"tiers"
+-- rules, disabled. The others are the same with rules that are enabled (spec/manual/recipes.md): `tiers` by what a company
+-- has bought, `churn` of expired contracts, `forward` never backwards, `nothing_open` of the last open sale, `renurture` after 90
+-- days without a sale. An unknown name raises.
+---@param name leadcat.PresetName
 ---@return leadcat.Config
 function leadcat.preset(name)
   local cfg = preset.get(name) -- no tail call, so that the error for an unknown name points at our caller

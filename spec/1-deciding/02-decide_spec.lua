@@ -506,7 +506,7 @@ describe("deciding", function()
   local MISUSE = {
     { "a trigger there is not", { "sale_lots", 1 },
       "unknown trigger 'sale_lots' %(expected one of sale_registered, sale_won, sale_lost, lead_status_set, "
-        .. "sale_reopened, sale_deleted%)" },
+        .. "sale_reopened, sale_deleted, no_sale_for%)" },
     { "a trigger that only begins well", { "sale_won\0", 1 }, "unknown trigger" },
     { "an empty trigger", { "", 1 }, "unknown trigger ''" },
     { "no trigger", {}, "string expected" },

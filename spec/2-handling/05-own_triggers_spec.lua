@@ -230,7 +230,7 @@ describe("own triggers", function()
   it("are invalid in an event as long as nobody has declared them", function()
     local engine, path = stores.open()
     assert.equal(1, engine:save(with_rules(BACK, won(CUSTOMER))))
-    local expected = "trigger must be one of sale_registered, .*, sale_deleted, not 'contract_expired'"
+    local expected = "trigger must be one of sale_registered, .*, no_sale_for, not 'contract_expired'"
     for name, call in pairs {
       handle = function() return engine:handle(expired "Acme") end,
       handle_many = function() return engine:handle_many { expired "Acme" } end,

@@ -94,6 +94,132 @@ for _, way in ipairs(databases.WAYS) do
       assert.same({ LEAD, false, false, LEAD }, host.categories { BIG + 1, 9, 10, BIG + 3 })
     end)
 
+    describe("beside one of sales", function()
+      local MOMENT = { postgresql = "TIMESTAMP WITH TIME ZONE", mariadb = "DATETIME", sqlite = "TEXT" }
+      local DAY, AT = 24 * 3600, 1772496000 -- 2026-03-03
+      local SALES = {
+        table = "sales", id = "id", company = "company", status = "stage", statuses = { signed = "won", gone = "lost" },
+        registered = "created", closed = "closed", name = "title", fields = { amount = "amount" },
+      }
+      local ZONE = dialect == "postgresql" and "+01" or ""
+
+      before_each(function()
+        local ddl = "CREATE TABLE sales (id VARCHAR(20) PRIMARY KEY, company BIGINT, stage VARCHAR(20), created DATE, "
+          .. "closed %s, title VARCHAR(40), amount NUMERIC(12,2))"
+        execute("DROP TABLE IF EXISTS sales", ddl:format(MOMENT[dialect]))
+        for _, row in ipairs {
+          { "s1", BIG + 1, "signed", "2026-03-01", "2026-03-03 01:00:00" .. ZONE, "Pumps", "900.50" },
+          { "s2", BIG + 1, "open", "2026-02-01" },
+          { "s3", BIG + 2, "gone", "2026-01-02", "2026-01-03 00:00:00" .. ZONE }, { "s4", BIG + 2 },
+        } do
+          for i = 1, 7 do
+            row[i] = row[i] and (type(row[i]) == "number" and ("%d"):format(row[i]) or row[i]) or false
+          end
+          local given, marks = {}, {}
+          for i, cell in ipairs(row) do
+            given[#given + 1], marks[i] = cell or nil, cell and "?" or "NULL"
+          end
+          execute { ("INSERT INTO sales VALUES (%s)"):format(table.concat(marks, ", ")), stores.unpack(given) }
+        end
+      end)
+
+      after_each(function() execute "DROP TABLE sales" end)
+
+      local function host_of(sales)
+        return host_with(nil, { sales = sales or SALES, fields = { { field = "sale.amount", type = "number" } } })
+      end
+
+      local function by_id(sales)
+        table.sort(sales, function(a, b) return a.id < b.id end)
+        return sales
+      end
+
+      it("tells of the sales of many companies at once", function()
+        local host = host_of()
+        assert.is_true(host.try_out())
+        local known = assert(host.sales { BIG + 1, BIG + 2, BIG + 3 })
+        local closed = AT + (ZONE == "" and 3600 or 0)
+        assert.same({
+          { id = "s1", name = "Pumps", status = "won", registered = AT - 2 * DAY, at = closed, amount = 900.5 },
+          { id = "s2", status = "open", registered = AT - 30 * DAY, at = AT - 30 * DAY },
+        }, by_id(known[1].sales))
+        assert.same({ "lost", "open" }, { by_id(known[2].sales)[1].status, known[2].sales[2].status })
+        assert.is_nil(known[2].sales[2].at)
+        assert.same({ sales = {} }, known[3])
+      end)
+
+      it("lists all companies in order, page by page", function()
+        local host, found, after = host_of(), {}, nil
+        repeat
+          local page = assert(host.list_companies(after, 3, ""))
+          for _, company in ipairs(page) do
+            found[#found + 1] = company
+          end
+          after = page[#page]
+        until #page < 3
+        local function id(i)
+          return ("%d"):format(BIG + i)
+        end
+        assert.same({ "9", id(1), id(2), id(3) }, found)
+      end)
+
+      it("lets drift and the calendar find who should be elsewhere", function()
+        local now = AT + 89 * DAY
+        local engine = stores.open { host = host_of(), clock = function() return now end }
+        local cfg = stores.config { sale_won = CUSTOMER, no_sale_for = 7 }
+        for _, rule in ipairs(cfg.rules) do
+          rule.days = rule.trigger == "no_sale_for" and 90 or nil
+        end
+        assert(engine:save(cfg))
+        local page = assert(engine:drift { limit = 1000 })
+        assert.same({ { "host", 4 }, { missed = 1, in_step = 1, no_sales = 1, unknown_category = 1 } },
+          { { page.source, page.looked_at }, page.counts })
+        assert.same({ ("%d"):format(BIG + 1), "s1" }, { page.items[1].company, page.items[1].because.sale.id })
+        assert.equal(1, assert(engine:set_right(page.items)).companies)
+        assert.same({ CUSTOMER, LEAD }, { engine.host.category(BIG + 1), engine.host.category(BIG + 2) })
+        page = assert(engine:calendar())
+        assert.same({ elsewhere = 2, unknown = 1, recent = 0, silent = 1 }, page.counts)
+        assert.same({ ("%d"):format(BIG + 2), "updated", 7 }, { page.items[1].company, page.items[1].status,
+          page.items[1].to })
+        engine:close()
+      end)
+
+      it("says what is wrong: a name, a word, a time", function()
+        local function with(name, instead)
+          local changed = {}
+          for key, own in pairs(SALES) do
+            changed[key] = own
+          end
+          changed[name] = instead
+          return changed
+        end
+        local _, message = host_of(with("closed", "closing")).try_out()
+        assert.matches("^sales cannot be read: .*closing", message)
+        _, message = host_of(with("registered", "title")).sales { BIG + 1 }
+        assert.matches("^sale s1: 'Pumps' is no time", message)
+        local engine = stores.open { host = host_of(with("statuses", {})) }
+        assert(engine:save(stores.config { sale_won = CUSTOMER }))
+        local page = assert(engine:drift { kinds = { "unreadable" } })
+        assert.equal("a sale's status is open, won, lost or stalled, not signed", page.items[1].problem)
+        engine:close()
+        for _, row in ipairs {
+          { "table", nil, "option 'table' is missing" }, { "statuses", { signed = "yes" }, "option 'statuses'" },
+          { "fields", { id = "id" }, "option 'fields': 'id' is an option of its own" }, { "when", "x", "'when'" },
+        } do
+          assert.error_matches(function() host_of(with(row[1], row[2])) end, "leadcat.host.sql: sales: .*" .. row[3])
+        end
+      end)
+    end)
+
+    it("says how many companies are in each category", function()
+      execute("UPDATE companies SET category = 5 WHERE name = '?'")
+      assert.same({ [LEAD] = 2, [CUSTOMER] = 1 }, host_with().category_counts())
+      execute("ALTER TABLE companies ADD COLUMN stage VARCHAR(10)", "UPDATE companies SET stage = 'lead'")
+      assert.same({ lead = 4 }, host_with({ category = "stage", external = true }).category_counts())
+      execute("DROP TABLE companies")
+      assert.is_nil((host_with().category_counts()))
+    end)
+
     it("is changed once, and knows the keys of changes", function()
       local host = host_with()
       assert.is_true(host.set_category(BIG + 1, OPPORTUNITY, LEAD, { key = "k-1" }))

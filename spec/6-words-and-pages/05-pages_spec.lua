@@ -249,8 +249,8 @@ describe("the journal", function()
 
   it("leads from each row to the page that says why", function()
     has(journal { entries = { entry { company = "A & B", status = "dropped" } }, names = { ["A & B"] = "Ampersand" } },
-      '<a class="leadcat-why" href="' .. BASE .. '/why?company=A%20%26%20B">Why?<span class="leadcat-hidden"> '
-        .. "<bdi>Ampersand</bdi></span></a>")
+      '<a class="leadcat-why" href="' .. BASE .. '/why?company=A%20%26%20B&amp;entry=17">Why?'
+        .. '<span class="leadcat-hidden"> ' .. "<bdi>Ampersand</bdi></span></a>")
     local empty = journal { entries = {}, filters = { company = "<x>" } }
     has(empty, '<a href="' .. BASE .. '/why?company=%3Cx%3E">Why did nothing happen?</a>')
     has_not(journal { entries = {}, filters = { actor = "ann" } }, "/why")

@@ -196,7 +196,7 @@ describe("a form that nobody has changed", function()
 
   for _, described in ipairs { false, true } do
     it("gives any rules again" .. (described and ", also where the host describes fields" or ""), function()
-      math.randomseed(20261127)
+      math.randomseed(1) -- lists of options in another order than theirs, too
       local tried = 0
       for _ = 1, times(30) do
         local rules = {}
@@ -556,7 +556,7 @@ describe("the page", function()
       'checked[^>]*value="new">' } },
     { condition("sale.type", "equals", "old"), { 'selected value="old">old %(unknown%)' } },
     { condition("sale.type", "one_of", { "new", "old" }), { 'checked[^>]*%.one%.1"[^>]*value="new"',
-      'checked[^>]*%.one%.4"[^>]*value="old"' } },
+      'checked[^>]*%.one%.2"[^>]*value="old"' } },
     { condition("sale.closed", "above", "2026-01-01"), { '%.value" type="date" value="2026%-01%-01"',
       'selected value="above">is after<' } },
     { condition("sale.closed", "above", "2026"), { '%.value" type="text" value="2026"' } },

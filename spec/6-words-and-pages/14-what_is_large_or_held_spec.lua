@@ -1,5 +1,8 @@
 --- What pages say of what is held and on trial, of many changes at once, in a store that is only read, and of what was wrong.
 
+local core = require "leadcat.core"
+local crm = require "support.crm"
+local forms = require "support.forms"
 local i18n = require "leadcat.words.i18n"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
@@ -138,6 +141,86 @@ describe("taking back very many changes", function()
       json = { revision = 1, preview = true, limit = 2 } })
     assert.same({ 200, 2, true }, { status, #result.undone, result.more })
     site.engine:close()
+  end)
+end)
+
+describe("how many companies are in each category", function()
+  after_each(stores.check)
+
+  -- What the settings say of each category, by its name.
+  local function told(site)
+    local found = {}
+    for name, companies in get(site, "/settings"):gmatch('aria%-label="([^"]*)" class="[^"]*leadcat%-item%-category".-'
+      .. '<summary>More<span class="leadcat%-muted"> \194\183 ([^<]*)</span>') do
+      found[name] = companies:gsub("\226\129[\166-\169]", "")
+    end
+    return found
+  end
+
+  local function press(site, button, more)
+    local body = get(site, "/settings")
+    local fields = forms.fields(body)
+    for name, value in pairs(more or {}) do
+      fields[name] = value
+    end
+    fields["do"] = button
+    return is_page(ask(site, "POST", "/leadcat/settings", { as = "ann", form = fields })).body
+  end
+
+  it("is shown by the settings, and told before one is deleted", function()
+    local site = web.new_site()
+    for _ = 1, 3 do
+      web.new_company(site)
+    end
+    assert.is_true(site.engine.host:create("A partner", PARTNER))
+    site.engine:tenant("other").host:create("Elsewhere", PARTNER)
+    local found = told(site)
+    assert.same({ "3 companies", "1 company", "0 companies" }, { found.Lead, found.Partner, found.Other })
+    local body = press(site, "delete_category.6")
+    contains(plain(body), "Partner is the category of 1 company now.")
+    contains(body, 'value="drop_category.6"')
+    lacks(press(site, "delete_category.8"), 'value="drop_category.8"') -- nothing is in it
+    body = press(site, "delete_category.5")
+    contains(plain(body), "Customer is used by")
+    lacks(plain(body), "is the category of")
+    site.engine:close()
+  end)
+
+  it("is the host's to say, by its own names, too", function()
+    local host = crm.new { Acme = LEAD }
+    local answer, calls = { [LEAD] = 1234567, vip = 2, unknown = 9 }, 0
+    function host.category_counts(tenant)
+      calls = calls + 1
+      assert.equal("", tenant)
+      if answer == "raises" then
+        error(web.SECRET)
+      elseif answer == "slow" then
+        core.sleep(0.05)
+        return { [LEAD] = 1 }
+      end
+      return answer
+    end
+    local function seen()
+      local site = web.new_site { host = host }
+      local cfg = site.engine:config()
+      cfg.categories[5].external = "vip"
+      assert(site.engine:save(cfg))
+      local found = told(site)
+      told(site)
+      site.engine:close()
+      return found
+    end
+    local found = seen()
+    assert.same({ "1\226\128\175234\226\128\175567 companies", "2 companies" }, { found.Lead, found.Customer })
+    for _, wrong in ipairs { "none", 5, { [LEAD] = -1 }, { [LEAD] = 1.5 }, { [LEAD] = "3" }, "raises", false } do
+      answer = wrong
+      assert.same({}, seen()) -- the page is there, without
+    end
+    answer, calls = "slow", 0
+    assert.equal("1 company", seen().Lead)
+    assert.equal(1, calls)
+    host.category_counts = nil
+    assert.same({}, seen())
   end)
 end)
 

@@ -87,6 +87,45 @@ describe("leadcat.notify.webhook", function()
     return { counts.handled, counts.parked, counts.problems }, counts.error
   end
 
+  it("tells of a rule that has fallen silent, once, and again when it has matched meanwhile", function()
+    local function win(day)
+      now = NOW + day * DAY
+      engine.host:create("day" .. day, LEAD)
+      handle("day" .. day)
+    end
+    local function silence(day)
+      now = NOW + day * DAY
+      return { step()[1], #engine:notices() }
+    end
+    for day = 1, 12 do
+      win(day)
+    end
+    notify = webhook(options_of { name = "silence", events = { "rule.silent" } })
+    assert.same({ 0, 0 }, silence(12))
+    assert.same({ 0, 0 }, silence(15))
+    tell { sale_won = "fail" }
+    assert.same({ 0, 1 }, silence(16))
+    local waiting = engine:notices()[1]
+    assert.same({ "rule.silent", "silence" }, { waiting.type, waiting.notifier })
+    tell { x = "take" }
+    assert.equal(1, engine:retry_notices(waiting.id))
+    for day = 16, 20 do
+      assert.same({ day == 16 and 1 or 0, 0 }, silence(day))
+    end
+    local one = tell()[2]
+    assert.equal(waiting.id, one.id)
+    local body = json.decode(one.body)
+    assert.same({ rule = "sale_won", trigger = "sale_won", last = "2023-11-26", quiet = 3, longest_pause = 0 },
+      body.data.rule)
+    assert.equal("2023-11-30T22:13:20Z", body.timestamp)
+
+    win(21)
+    assert.same({ 0, 0 }, silence(22))
+    assert.same({ 0, 0 }, silence(38))
+    assert.same({ 1, 0 }, silence(39)) -- the longest pause is eight days now
+    assert.equal(3, #tell())
+  end)
+
   it("tells what was done, once, signed and in order", function()
     local first = handle "Acme"
     local asked = handle("Bolt", "sale_registered")

@@ -342,7 +342,7 @@ describe("retention of very many tenants", function()
       return function(_, ...) return store[name](store, ...) end
     end })
     function stand_in.due(_, work, age, count, now, place)
-      if work ~= "journal" then
+      if work ~= "journal" or age == 1 then -- that is for the calendar
         return store:due(work, age, count, now, place)
       end
       local number = (tonumber(place) or 0) + 1

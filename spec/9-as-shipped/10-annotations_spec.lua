@@ -209,6 +209,7 @@ local ROWS = {
   { "leadcat.DeliveriesQuery", engine_call("deliveries", WRONG) },
   { "leadcat.NoticesQuery", engine_call("notices", WRONG) },
   { "leadcat.ShadowQuery", engine_call("shadow", WRONG) },
+  { "leadcat.SuggestOptions", engine_call("suggest", WRONG) },
   { "leadcat.SaveOptions", engine_call("make_real", "sale_won", WRONG) },
   { "leadcat.HeldQuery", engine_call("held", WRONG) },
   { "leadcat.ReleaseOptions", engine_call("release", 1, WRONG) },

@@ -1,5 +1,6 @@
 -- `GET /openapi.json` says what the routes really take and give.
 
+local answered = require "support.answered"
 local http = require "leadcat.http"
 local json = require "leadcat.util.json"
 local json_schema = require "support.json_schema"
@@ -147,6 +148,14 @@ local ROWS = {
     with_brake(site)
     return { as = "bob" }
   end, 200 },
+  { "GET /api/suggestions?cases=10", function(site)
+    assert(site.engine:save(answered.config()))
+    answered.answer(site.engine, site.engine.host, 1, 400, function(won, random)
+      return random() < (won.contact.optin and 0.8 or 0.1) and answered.VIP or answered.CUSTOMER
+    end)
+    return { as = "ann" }
+  end, 200, "contact.optin" },
+  { "GET /api/suggestions?rule=x", { as = "ann" }, 404 },
   { "POST /api/shadow/real", function(site)
     with_brake(site)
     return { as = "ann", json = { rule = "sale_lost" } }
@@ -174,6 +183,8 @@ local ROWS = {
   { "POST /api/propose", function(site) return { as = "bob", json = event(site) } end, 204 },
   { "GET /api/explain?company={changed}", { as = "bob" }, 200 },
   { "GET /api/explain?company={asked}", { as = "bob" }, 200 },
+  { "GET /api/explain?company={changed}&at=2023-11-14", { as = "bob" }, 200, '"past"' },
+  { "GET /api/explain?company={changed}&entry=7", { as = "bob" }, 404 },
   { "GET /api/explain", { as = "bob" }, 422 },
   { "POST /api/explain", function(site) return { as = "bob", json = event(site) } end, 200 },
   { "POST /api/explain", function(site) return { as = "bob", json = event(site, { company = "nobody" }) } end, 200 },

@@ -1,4 +1,5 @@
--- A node's process: URL CRM PATH NOTES SEED MUTANT, and then ID TRIGGER COMPANY where it has one event only. See work.lua.
+-- A node's process: URL CRM PATH NOTES SEED MUTANT, and then what it has to do, where that is not all that nodes do: `deliver`
+-- ID TRIGGER COMPANY, or `take_turns` COMPANY TRIGGER ... See work.lua.
 
 local mutants = require "cluster.mutants"
 
@@ -10,8 +11,4 @@ local arguments = {
   url = arg[1], crm = arg[2], path = arg[3], notes = arg[4], seed = tonumber(arg[5]),
   durability = mutants.get(arg[6]).asynchronous and "primary" or nil,
 }
-if arg[7] then
-  work.deliver(arguments, arg[7], arg[8], arg[9])
-else
-  work.go(arguments)
-end
+work[arg[7] or "go"](arguments, (rawget(table, "unpack") or rawget(_G, "unpack"))(arg, 8))

@@ -65,14 +65,15 @@ function Process:signal(signal)
   assert(os.execute(("kill -%s %s"):format(signal, self.id)))
 end
 
---- Whether it has noted anything yet.
-function Process:has_noted()
+--- Whether it has noted anything yet, or this.
+---@param line? string
+function Process:has_noted(line)
   local file = io.open(self.notes)
-  local line = file and file:read "*l"
+  local text = file and file:read "*a" or ""
   if file then
     file:close()
   end
-  return line ~= nil
+  return ("\n" .. text):find("\n" .. (line or "[^\n]+") .. "\n") ~= nil
 end
 
 -- nginx has another worker where one is killed: it goes on with the same notes.
@@ -114,12 +115,12 @@ function nodes.start(place, number)
   return (number == nodes.COUNT and start_nginx or start_process)(place, number)
 end
 
---- Starts one that delivers an event until it is acknowledged, and then does nothing more.
+--- Starts one that does something else than work (see node.lua), and then nothing more.
 ---@param place cluster.Place
 ---@param number integer
----@param event {id: string, trigger: string, company: string}
-function nodes.deliver(place, number, event)
-  return start_process(place, number, event.id, event.trigger, event.company)
+---@param ... string
+function nodes.start_to(place, number, ...)
+  return start_process(place, number, ...)
 end
 
 --- Kills it, for good.

@@ -6,6 +6,7 @@
 local core = require "leadcat.core"
 local faults = require "cluster.faults"
 local scenes = require "cluster.scenes"
+local seen = require "cluster.seen"
 local servers = require "cluster.servers"
 local stages = require "cluster.stage"
 
@@ -26,6 +27,7 @@ end)
 
 stage:run(function()
   scenes.play(stage)
+  seen.measure(stage)
   print(("scenes: %.0f s"):format(core.uptime() - begun))
   while rounds < ROUNDS and has_time() do
     stage:prepare "none"

@@ -85,10 +85,17 @@ local function write_at_once(stage)
   end)
 end
 
+-- Two nodes in turn: the first one decides by what it remembers of a company that the second one has changed meanwhile.
+local function decide_by_memory(stage)
+  local node = stage:have(1, "take_turns", plan.company(0), "lead_status_set", "sale_registered", "sale_registered")
+  nodes.wait_until("they are not acknowledged", function() return node:has_noted "done" end)
+end
+
 scenes.ALL = {
   { mutant = "asynchronous", run = lose_a_write },
   { mutant = "no barrier", run = lose_what_was_read },
   { mutant = "no compare", run = write_at_once },
+  { mutant = "no compare", run = decide_by_memory, is_kept = true },
 }
 
 --- Plays all of them.
@@ -96,7 +103,7 @@ scenes.ALL = {
 function scenes.play(stage)
   for _, scene in ipairs(scenes.ALL) do
     for _, name in ipairs { scene.mutant, "none" } do
-      stage:prepare(name)
+      stage:prepare(name, scene.is_kept)
       scene.run(stage)
       local problems = stage:compare()
       if name == "none" then

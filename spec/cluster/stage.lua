@@ -34,8 +34,9 @@ end
 
 --- New tables, companies and rules, for a mutant of the store or `none`.
 ---@param name string
-function Stage:prepare(name)
-  self.directory, self.notes, self.mutant = stores.path(), {}, name
+---@param is_kept? boolean the store has the companies, and not the CRM
+function Stage:prepare(name, is_kept)
+  self.directory, self.notes, self.mutant, self.is_kept = stores.path(), {}, name, is_kept
   assert(os.execute("mkdir -p " .. self.directory))
   for number = 1, nodes.COUNT - 1 do
     self:set_clock(number, 0)
@@ -54,6 +55,9 @@ function Stage:prepare(name)
     path = self.directory .. "/first", shared = self.cluster:url(), durability = "primary", tenant = plan.TENANT,
   })
   assert(engine:save(plan.config(1)))
+  for i = 1, is_kept and plan.COMPANIES or 0 do
+    assert(engine.host:create(plan.company(i - 1), plan.START))
+  end
   engine:close()
 end
 
@@ -80,10 +84,15 @@ function Stage:kill_node(number)
   end
 end
 
+--- Has a node do something else than work: see node.lua.
+function Stage:have(number, ...)
+  self.nodes[number] = nodes.start_to(self, number, ...)
+  return self.nodes[number]
+end
+
 --- Has a node deliver an event until it is acknowledged.
 function Stage:deliver(number, event)
-  self.nodes[number] = nodes.deliver(self, number, event)
-  return self.nodes[number]
+  return self:have(number, "deliver", event.id, event.trigger, event.company)
 end
 
 function Stage:stop_nodes()
@@ -93,10 +102,13 @@ function Stage:stop_nodes()
   end
 end
 
-local function all_notes(self)
-  local list = {}
-  for _, name in ipairs(self.notes) do
-    local file = io.open(name)
+--- What nodes have noted in each of their lives: lines, as words.
+---@return string[][][]
+function Stage:all_notes()
+  local lists = {}
+  for i, name in ipairs(self.notes) do
+    local file, list = io.open(name), {}
+    lists[i] = list
     for line in (file and file:read "*a" or ""):gmatch "([^\n]*)\n" do -- a killed node may have written half of the last
       local words = {}
       for word in line:gmatch "%S+" do
@@ -108,7 +120,18 @@ local function all_notes(self)
       file:close()
     end
   end
-  return list
+  return lists
+end
+
+-- All of them as one list.
+local function flat(lists)
+  local all = {}
+  for _, list in ipairs(lists) do
+    for _, note in ipairs(list) do
+      all[#all + 1] = note
+    end
+  end
+  return all
 end
 
 local function rows_of(text)
@@ -124,6 +147,19 @@ local function rows_of(text)
 end
 
 local CHANGES = "SELECT company, key, came_from, went_to FROM crm.change ORDER BY number"
+
+-- Where the store has the companies: its entries, and where they have led.
+local function kept(engine, history)
+  local changes, categories = {}, {}
+  for i = #history, 1, -1 do
+    local entry = history[i]
+    if entry.status == "updated" then
+      changes[#changes + 1] = { company = entry.company, key = entry.key, from = entry.from, to = entry.to }
+    end
+    categories[entry.company] = engine._store:company(plan.TENANT, entry.company)
+  end
+  return changes, categories
+end
 
 local function told(self)
   local changes, categories = {}, {}
@@ -159,9 +195,15 @@ local function gather(self, engine)
   for _ = 1, 20 do
     need(engine:recover())
   end
-  local changes, categories = told(self)
+  local history = all_history(engine)
+  local changes, categories
+  if self.is_kept then
+    changes, categories = kept(engine, history)
+  else
+    changes, categories = told(self)
+  end
   return {
-    notes = all_notes(self), history = all_history(engine), changes = changes, categories = categories,
+    notes = flat(self:all_notes()), history = history, changes = changes, categories = categories,
     questions = need(engine._store:confirmations(plan.TENANT, { limit = 1000000 })),
     unfinished = engine._store:stats().unfinished,
   }
@@ -182,7 +224,7 @@ function Stage:compare()
   self.cluster:psql "UPDATE leadcat.company SET deadline = 0, retry_at = 0 WHERE applying IS NOT NULL"
   local engine = assert(leadcat.open {
     path = self.directory .. "/last", shared = self.cluster:url(), durability = "primary", tenant = plan.TENANT,
-    host = host_of.new(self.crm), recover = false,
+    host = not self.is_kept and host_of.new(self.crm) or nil, recover = false,
   })
   local ok, found = pcall(gather, self, engine)
   engine:close()
@@ -195,7 +237,7 @@ function Stage:compare()
 end
 
 local function count(list)
-  local counts = { event = 0, duplicate = 0, answer = 0, undo = 0, save = 0 }
+  local counts = { event = 0, duplicate = 0, answer = 0, undo = 0, save = 0, rules = 0 }
   for _, note in ipairs(list) do
     local kind = note[1] == "event" and note[7] == "duplicate" and "duplicate" or note[1]
     counts[kind] = counts[kind] + 1

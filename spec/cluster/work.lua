@@ -135,8 +135,19 @@ local function open(options)
   return engine
 end
 
+-- Notes the revision by which this node decides now, where it is a new one.
+function Node:note_rules()
+  self.engine:decide("sale_registered", plan.START)
+  local revision = self.engine._store:fence(plan.TENANT)
+  if revision ~= self.revision then
+    self.revision = revision
+    self:note("rules", ("%.6f"):format(core.uptime()), tostring(revision))
+  end
+end
+
 local function loop(self)
   for turn = 1, math.huge do
+    self:note_rules()
     local roll = math.random(100)
     local what = roll <= 6 and "handle_many" or roll <= 16 and "answer" or roll <= 21 and "undo"
       or roll == 22 and "save" or "handle"
@@ -158,14 +169,14 @@ local function node_of(arguments)
   }, Node)
   self.engine = open {
     path = arguments.path, shared = arguments.url, durability = arguments.durability, tenant = plan.TENANT,
-    map_size = 2 ^ 26, host = host_of.new(arguments.crm),
+    map_size = 2 ^ 26, host = arguments.crm and host_of.new(arguments.crm),
   }
   return self
 end
 
 ---@class cluster.Arguments
 ---@field url string
----@field crm string
+---@field crm? string nil: the store has the companies
 ---@field path string
 ---@field notes string
 ---@field seed integer
@@ -181,14 +192,8 @@ function work.go(arguments)
   loop(self)
 end
 
---- Delivers one event until it is acknowledged.
----@param arguments cluster.Arguments
----@param id string
----@param trigger string
----@param company string
-function work.deliver(arguments, id, trigger, company)
-  local self = node_of(arguments)
-  local event = plan.event_of(id, trigger, company)
+-- Delivers an event until it is acknowledged.
+local function deliver(self, event)
   repeat
     local begun = core.uptime()
     local outcome, message, code = self.engine:handle(event)
@@ -198,7 +203,34 @@ function work.deliver(arguments, id, trigger, company)
       self:failed("handle", message, code)
     end
   until outcome
+end
+
+--- Delivers one event until it is acknowledged.
+---@param arguments cluster.Arguments
+---@param id string
+---@param trigger string
+---@param company string
+function work.deliver(arguments, id, trigger, company)
+  local self = node_of(arguments)
+  deliver(self, plan.event_of(id, trigger, company))
   self:note "done"
+end
+
+--- Has two nodes in turn deliver events of a company that the store has.
+---@param arguments cluster.Arguments
+---@param company string
+---@param ... string the events' triggers, whose ids are these, too
+function work.take_turns(arguments, company, ...)
+  local path, pair = arguments.path, {}
+  arguments.crm = nil
+  for i = 1, 2 do
+    arguments.path = path .. "." .. i
+    pair[i] = node_of(arguments)
+  end
+  for i, trigger in ipairs { ... } do
+    deliver(pair[(i - 1) % 2 + 1], plan.event_of(trigger .. i, trigger, company))
+  end
+  pair[1]:note "done"
 end
 
 return work

@@ -25,6 +25,9 @@ local report = assert(engine:backfill(sales, { preview = true }))
 print(report.events, report.companies)]],
 ["engine:backup"] = [[
 assert(engine:backup("/backup/leadcat", { compact = true }))]],
+["engine:calendar"] = [[
+local page = assert(engine:calendar { preview = true }) -- of rules for no_sale_for; without `preview` it is done
+print(page.looked_at, page.counts.silent, page.counts.unknown)]],
 ["engine:can"] = [[
 local allowed, why = engine:can({ id = "bob" }, "configure")
 print(allowed, why) -- false: only administrators may, where the host has no `can`]],
@@ -192,6 +195,10 @@ print(engine:set_right(page.items, { actor = ann, preview = true }))]],
 ["engine:shadow"] = [[
 local report, message = engine:shadow { days = 7 }
 print(report or message)]],
+["engine:suggest"] = [[
+for _, found in ipairs(assert(engine:suggest { days = 90 }).suggestions) do
+  print(found.rule, found.sentence)
+end]],
 ["engine:simulate"] = [[
 local config = engine:config()
 config.rules[1].set_category = 6

@@ -48,7 +48,8 @@ end
 
 local function receive(connection, request)
   local told = cjson.decode(request.body)
-  local company = (told.data.entry or told.data.confirmation).company
+  local about = told.data.entry or told.data.confirmation
+  local company = about and about.company or told.data.rule.rule -- a rule's stand under its key
   local mode = modes[company] or modes["*"] or "take"
   received[#received + 1] = {
     company = company, mode = mode, headers = request.headers, body = request.body, path = request.path,

@@ -1092,6 +1092,26 @@ return function(open, busted, options)
     assert.same({ acme = QUALIFIED, bolt = LOST, [7] = LEAD }, found)
   end)
 
+  it("counts the companies that it keeps, by category", function()
+    store:create("elsewhere", { { company = "zoo" } }, LOST)
+    local many, counts = {}, {}
+    for i = 1, 20 do
+      many[i] = { company = ("c%02d"):format(i) }
+    end
+    store:create(T, many, LOST)
+    local after, calls = "", 0
+    repeat
+      local some, going_on = other:tally(T, after, 9)
+      for category, count in pairs(some) do
+        counts[category] = (counts[category] or 0) + count
+      end
+      after, calls = going_on, calls + 1
+    until not after
+    assert.same({ [LEAD] = 2, [LOST] = 20 }, counts)
+    assert.is_true(calls <= 3)
+    assert.same({}, (store:tally("nobody", "", 9)))
+  end)
+
   describe("of deliveries", function()
     local a, b, c
 

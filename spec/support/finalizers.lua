@@ -288,6 +288,7 @@ local STORE = {
   create = { function() return { { company = "new" }, { company = "acme" } }, LEAD end },
   set_category = { function() return "acme", LEAD, CUSTOMER end },
   companies = { function() return "", 9 end, reads = true },
+  tally = { function() return "", 9 end, reads = true },
   cursor = { function() return "c" end, reads = true },
   add = { function() return { { tenant = "another", name = "a counter", value = 2 } } end, no_tenant = true },
   counters = { function() return end, reads = true },
@@ -388,6 +389,7 @@ local ENGINE = {
   explain = { function() return won "7" end, reads = true },
   why = { function() return "acme" end, reads = true },
   backfill = { function() return events() end },
+  calendar = { function() return { source = events(), preview = true } end, reads = true },
   drift = { function()
     return { source = events(), kinds = { "missed", "in_step", "unknown_category" } }
   end, reads = true },
@@ -438,6 +440,7 @@ local ENGINE = {
   history = { function() return { company = "acme" } end, reads = true },
   changes = { function() return nil, { limit = 9 } end, reads = true },
   shadow = { function() return { days = 3 } end, reads = true },
+  suggest = { function() return { days = 3 } end, reads = true },
   held = { function() return { limit = 9 } end, reads = true },
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },

@@ -160,6 +160,7 @@ typedef struct config_lists {
   int places; /* the stack index of a table: where each field is, counted from 1 */
   const lc_triggers *own;
   bool lacks_rules; /* of triggers that are not known */
+  lua_Integer days; /* of the rule at hand, when it is one for LC_NO_SALE_FOR; else 0 */
 } config_lists;
 
 static config_lists push_lists(lua_State *L, const lc_triggers *own) {
@@ -266,10 +267,24 @@ static void add_condition(lua_State *L, int table, config_lists *lists) {
   append(L, &lists->conditions, &condition);
 }
 
+/* The `days` of a rule are a condition behind the others of each group: the event is about as many. */
+static void add_days(lua_State *L, config_lists *lists) {
+  int top = lua_gettop(L);
+  if (lists->days == 0)
+    return;
+  lua_createtable(L, 0, 3);
+  l_set_string(L, "field", LC_NO_SALE_FIELD);
+  l_set_string(L, "is", lc_is_names[LC_EQUALS]);
+  l_set_integer(L, "value", lists->days);
+  add_condition(L, top + 1, lists); /* the list of places keeps the field's name alive */
+  lua_settop(L, top);
+}
+
 static void add_group(lua_State *L, int group, config_lists *lists) {
   luaL_checktype(L, group, LUA_TTABLE);
   size_t first = lists->conditions.count;
   each_item(L, lists, add_condition); /* the group is at the top */
+  add_days(L, lists);
   lc_condition *conditions = items_of(L, &lists->conditions);
   if (lists->conditions.count > first)
     conditions[lists->conditions.count - 1].ends_group = true;
@@ -364,8 +379,11 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
   rule.shadow = l_boolean_field(L, table, "shadow");
   add_limit(L, table, &rule);
   add_from(L, table, &rule, lists);
+  lists->days = rule.trigger == LC_NO_SALE_FOR ? l_integer_field(L, table, "days") : 0;
   rule.when.first = (uint32_t)lists->conditions.count;
   each(L, table, "when", lists, add_group);
+  if (lists->conditions.count == rule.when.first)
+    add_days(L, lists);
   rule.when.count = (uint32_t)lists->conditions.count - rule.when.first;
   append(L, &lists->rules, &rule);
 }

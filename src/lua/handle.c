@@ -37,6 +37,7 @@ typedef struct l_how {
   bool write;
   bool has_run; /* the events belong to a run, whose id is kept with each */
   bool asks_facts; /* the host knows facts */
+  bool notes; /* what comes to nothing is noted by the caller */
 } l_how;
 
 /* Takes the field of that name, whose value is at the top of the stack. */
@@ -78,6 +79,8 @@ static void take(lua_State *L, const char *name, l_how *how) {
     core->skips_late = lua_toboolean(L, -1);
   else if (strcmp(name, "asks_facts") == 0)
     how->asks_facts = lua_toboolean(L, -1);
+  else if (strcmp(name, "notes") == 0)
+    how->notes = lua_toboolean(L, -1);
   else if (strcmp(name, "run") == 0)
     how->has_run = true;
   else
@@ -222,10 +225,9 @@ static bool is_done(lua_State *L) {
 }
 
 /* Takes the fields that the rules name, which allocates: so before any event is read; and the triggers that there are. */
-static lc_status find_fields(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+static lc_status find_fields(lua_State *L, l_store *box, l_how *how, l_open *open, lc_error *error) {
   const lc_ruleset *ruleset;
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_ruleset(box->store, how->core.tenant, &ruleset, error);
+  lc_status status = lc_store_ruleset(l_open_box(L, box)->store, how->core.tenant, &ruleset, error);
   open->triggers = l_own_triggers(box);
   open->queues = how->core.queues;
   open->takes_back = status == LC_OK && lc_ruleset_ever_takes_back(ruleset);
@@ -455,9 +457,10 @@ static void set_later(lua_State *L, const lc_case *c) {
 }
 
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
+  enum { UNCHANGED = 8, WRITTEN = 9 }; /* fields: tables grow by powers of two */
   const lc_entry *entry = &c->entry;
   bool queued = c->state == LC_LINED_UP, written = c->state == LC_WRITTEN || queued;
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, written ? WRITTEN : UNCHANGED);
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", queued ? "queued" : c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
   if (entry->takes_back)
@@ -474,6 +477,14 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
     l_push_question_id(L, entry->question);
     lua_setfield(L, -2, "confirmation");
   }
+}
+
+/* Sets `details` of the table at the top: what is to be noted of an event that comes to nothing. What cannot be kept is left out. */
+static void set_details(lua_State *L, const l_how *how, const l_open *open, size_t i) {
+  if (push_details(L, how, open, open->places[i], &open->cases[i]))
+    lua_setfield(L, -2, "details");
+  else
+    lua_pop(L, 1);
 }
 
 /* Pushes what an event lacks: the table that was its result so far, or a new one. */
@@ -510,6 +521,10 @@ static void push_over(lua_State *L) {
   l_set_string(L, "status", "over");
 }
 
+static bool is_unchanged(const lc_case *c) {
+  return c->state == LC_UNMATCHED || c->state == LC_SKIPPED;
+}
+
 /* Puts the event's result in its place; true when the event is not at its end. */
 static bool set_result(lua_State *L, const l_store *box, const l_how *how, const l_open *open, size_t i) {
   const lc_case *c = &open->cases[i];
@@ -523,6 +538,8 @@ static bool set_result(lua_State *L, const l_store *box, const l_how *how, const
     push_outcome(L, box, c);
   else
     push_lack(L, box, open, place, c, c->state == LC_LACKING ? c->lack : LC_LACKS_COMMIT);
+  if (how->notes && (is_unchanged(c) || (c->state == LC_LACKING && c->lack == LC_LACKS_VERDICT)))
+    set_details(L, how, open, i);
   lua_rawseti(L, RESULTS, place);
   bool applies = c->state == LC_WRITTEN && c->entry.status == LC_ENTRY_APPLYING;
   return !done || c->state == LC_DUPLICATE || (applies && !how->core.queues);
@@ -537,9 +554,9 @@ static bool is_array(lua_State *L, int index, size_t count) {
 }
 
 /* Looks at the events, then writes those that can be written. */
-static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error) {
+static lc_status handle(lua_State *L, l_store *box, l_how *how, l_open *open, lc_error *error) {
   size_t first;
-  lc_store *store = l_check_open(L)->store;
+  lc_store *store = l_open_box(L, box)->store;
   lc_status status = lc_store_look(store, &how->core, open->cases, open->count, &first, error);
   if (status != LC_OK)
     return status;
@@ -548,24 +565,25 @@ static lc_status handle(lua_State *L, l_how *how, l_open *open, lc_error *error)
     return LC_OK;
   }
   add_details(L, how, open, first);
-  return lc_store_handle(l_check_open(L)->store, &how->core, open->cases, open->count, first, error);
+  return lc_store_handle(l_open_box(L, box)->store, &how->core, open->cases, open->count, first, error);
 }
 
 /* store:handle(tenant, events, results, now, how) -> how many events are not at their end, and a digest when they are
  * foreseen, or true when the cursor has moved; nil, message, code; false, i when events[i] is not plain.
  *
- * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome; the
+ * It fills in `results` by the events' places, and skips those that are final already. A result is an outcome, which with
+ * `notes` has `details` when the event has come to nothing: what is kept of it, as JSON; the
  * number of the entry that the event made before; or {lacks = what}: see lc_lack. Each has these fields, and those to
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   facts     {names, rules}: add `facts`, a table of what the host knows of them, which may be more
- *   verdict   {about, action, from, to, rule, revision, is_answered}: add `passed` = about; `target` if not `to`; `keep` if
+ *   verdict   {about, action, from, to, rule, revision, is_answered, details, likewise}: add `passed` = about; `target` if not `to`; `keep` if
  *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
  * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
- * foresee, overlay, schedules_nothing, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
+ * foresee, overlay, schedules_nothing, notes, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
  * write; `run`:
  * the id of the run that the events belong to. */
 static int l_handle(lua_State *L) {
@@ -575,6 +593,7 @@ static int l_handle(lua_State *L) {
   int place;
   l_open one = { .cases = &c, .read = &read, .places = &place };
   lc_error error;
+  l_store *box = l_check_store(L, 1);
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   lua_settop(L, ARGUMENTS);
@@ -587,7 +606,7 @@ static int l_handle(lua_State *L) {
   l_open *open = count > 1 ? push_open(L, count) : &one;
   if (open == NULL)
     return l_fail(L, lc_no_memory(&error), &error);
-  lc_status status = find_fields(L, &how, open, &error);
+  lc_status status = find_fields(L, box, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
   for (size_t i = 1; i <= count; i++)
@@ -596,10 +615,9 @@ static int l_handle(lua_State *L) {
       lua_pushinteger(L, (lua_Integer)i);
       return 2;
     }
-  status = handle(L, &how, open, &error);
+  status = handle(L, box, &how, open, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  const l_store *box = l_check_store(L, 1);
   for (size_t i = 0; i < open->count; i++)
     left += set_result(L, box, &how, open, i);
   lua_pushinteger(L, (lua_Integer)left);

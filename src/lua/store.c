@@ -338,6 +338,26 @@ static int l_companies(lua_State *L) {
   return 2;
 }
 
+/* store:tally(tenant, after, limit) -> {[category]=count}, the company behind which to go on (nil: there are no more) */
+static int l_tally(lua_State *L) {
+  lc_tally tally;
+  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
+  size_t limit = (size_t)luaL_checkinteger(L, 4);
+  l_store *box = l_check_open(L);
+  lc_status status = lc_store_tally(box->store, tenant, after, limit, &tally, &box->error);
+  if (status != LC_OK)
+    return l_fail(L, status, &box->error);
+  lua_newtable(L);
+  for (size_t i = 0; i < tally.used; i++) {
+    lua_pushinteger(L, (lua_Integer)tally.counts[i].count);
+    lua_rawseti(L, -2, tally.counts[i].category);
+  }
+  if (tally.last_size == 0)
+    return 1;
+  lua_pushlstring(L, tally.last, tally.last_size);
+  return 2;
+}
+
 /* ---- counters ---------------------------------------------------------------------------- */
 
 static void to_counter(lua_State *L, int table, void *counter) {
@@ -569,6 +589,7 @@ void l_store_register(lua_State *L) {
     { "create", l_create },
     { "set_category", l_set_category },
     { "companies", l_companies },
+    { "tally", l_tally },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
     { "probe", l_probe },

@@ -9,6 +9,7 @@ const char *const lc_trigger_names[LC_TRIGGERS] = {
   [LC_LEAD_STATUS_SET] = "lead_status_set",
   [LC_SALE_REOPENED] = "sale_reopened",
   [LC_SALE_DELETED] = "sale_deleted",
+  [LC_NO_SALE_FOR] = "no_sale_for",
 };
 
 const char *const lc_group_names[LC_GROUPS] = {
@@ -44,6 +45,7 @@ static lc_trigger trigger_like(size_t size, char first) {
   switch (size) {
   case 8: return LC_SALE_WON;
   case 9: return LC_SALE_LOST;
+  case 11: return LC_NO_SALE_FOR;
   case 12: return LC_SALE_DELETED;
   case 13: return LC_SALE_REOPENED;
   default: return first == 's' ? LC_SALE_REGISTERED : LC_LEAD_STATUS_SET;

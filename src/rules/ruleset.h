@@ -27,6 +27,7 @@ typedef enum lc_trigger {
   LC_LEAD_STATUS_SET, /* "lead_status_set" */
   LC_SALE_REOPENED,   /* "sale_reopened": won or lost before, and now open again */
   LC_SALE_DELETED,    /* "sale_deleted" */
+  LC_NO_SALE_FOR,     /* "no_sale_for": so many days without a sale, as the calendar finds */
   LC_TRIGGERS         /* how many there are */
 } lc_trigger;
 
@@ -180,6 +181,9 @@ typedef struct lc_limit {
 /* Fields that the event does not have, but the company's category. They are in no list. */
 enum { LC_FIELD_CATEGORY = LC_FIELDS_MAX, LC_FIELD_RANK };
 
+/* The fact that says how many days an event of LC_NO_SALE_FOR is about. */
+#define LC_NO_SALE_FIELD "no_sale_for.days"
+
 /* Whether a field has one of the two names, "category" and "category.rank", and then which. */
 bool lc_own_field(lc_text name, uint32_t *field);
 
@@ -234,7 +238,7 @@ typedef struct lc_ruleset {
                         * triggers there were. It is to be built again when there are more. */
 } lc_ruleset;
 
-enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 8 };
+enum { LC_RULESET_MAGIC = 0x5352434c, LC_RULESET_VERSION = 9 };
 
 /* Rules of a trigger that has none. */
 extern const lc_trigger_rules lc_no_rules;

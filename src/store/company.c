@@ -1,4 +1,6 @@
 /* The companies of the embedded host. */
+#include <string.h>
+
 #include "internal.h"
 #include "store.h"
 
@@ -68,4 +70,53 @@ lc_status lc_store_set_category(lc_store *store, lc_text tenant, const lc_compan
 lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_error *error) {
   lc_name_list list = { lc_key_of(tenant), after, limit, sizeof(lc_company_record), "a company's record is damaged" };
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, lc_list_names, &list, error);
+}
+
+/* ---- how many there are ---------------------------------------------------------------------- */
+
+typedef struct counting {
+  lc_key tenant;
+  lc_text after;
+  size_t limit;
+  lc_tally *tally;
+} counting;
+
+/* False: there are too many categories. */
+static bool count_one(lc_tally *tally, int32_t category) {
+  size_t i = 0;
+  while (i < tally->used && tally->counts[i].category != category)
+    i++;
+  if (i == LC_TALLY_MAX)
+    return false;
+  if (i == tally->used)
+    tally->counts[tally->used++].category = category;
+  tally->counts[i].count++;
+  return true;
+}
+
+static lc_status count_companies(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
+  counting *c = request;
+  size_t skip = c->tenant.size + 1; /* the tenant, and the size of the name */
+  lc_text last = { NULL, 0 };
+  lc_company_record record;
+  MDB_val key, value;
+  int rc = lc_seek_company(cursor, &c->tenant, c->after, &key, &value);
+  for (; rc == 0 && lc_key_is_prefix(&c->tenant, key); rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    if (value.mv_size != sizeof record || key.mv_size <= skip || key.mv_size - skip > LC_COMPANY_MAX)
+      return lc_fail(error, LC_CORRUPT, "a company's record is damaged");
+    memcpy(&record, value.mv_data, sizeof record);
+    if (c->limit-- == 0 || !count_one(c->tally, record.category)) {
+      memcpy(c->tally->last, last.data, last.size);
+      c->tally->last_size = last.size;
+      return LC_OK;
+    }
+    last = (lc_text){ (const char *)key.mv_data + skip, key.mv_size - skip };
+  }
+  return lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
+}
+
+lc_status lc_store_tally(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_tally *tally, lc_error *error) {
+  counting c = { lc_key_of(tenant), after, limit > 0 ? limit : 1, tally };
+  memset(tally, 0, sizeof *tally);
+  return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, count_companies, &c, error);
 }

@@ -80,13 +80,13 @@ static lc_status look_at_all(lc_handler *h, lc_overlay *overlay, lc_case *cases,
   return LC_OK;
 }
 
-static lc_handler handler_of(lc_store *store, const lc_handling *how, size_t count, lc_error *error) {
-  lc_handler h = { .how = how, .error = error, .many = count > 1 };
-  h.w.store = store;
-  h.w.tenant = lc_key_of(how->tenant);
-  h.w.now = how->now;
-  h.w.claim = how->claim;
-  return h;
+/* In place: it is large, and each event has one. */
+static void make_handler(lc_handler *h, lc_store *store, const lc_handling *how, size_t count, lc_error *error) {
+  *h = (lc_handler){ .how = how, .error = error, .many = count > 1 };
+  h->w.store = store;
+  lc_key_add_text(&h->w.tenant, how->tenant);
+  h->w.now = how->now;
+  h->w.claim = how->claim;
 }
 
 /* The rules that decide. Facts are of use only for those for which they were read. */
@@ -111,8 +111,9 @@ static void end(lc_handler *h) {
 }
 
 lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error) {
-  lc_handler h = handler_of(store, how, count, error);
+  lc_handler h;
   lc_overlay imagined = { .companies.values = NULL };
+  make_handler(&h, store, how, count, error);
   *first = 0;
   lc_status status = begin(&h);
   if (status == LC_OK)
@@ -151,8 +152,9 @@ static lc_status commit(lc_handler *h, lc_status status) {
 
 lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first,
                           lc_error *error) {
-  lc_handler h = handler_of(store, how, count, error);
+  lc_handler h;
   size_t waiting = lc_pending_count(store->pending);
+  make_handler(&h, store, how, count, error);
   h.writing = true;
   lc_status status = begin(&h);
   if (status == LC_OK)

@@ -5,22 +5,17 @@ local common = require "leadcat.cli.common"
 local csv = require "leadcat.util.csv"
 local drift = require "leadcat.insight.drift"
 local event_of = require "leadcat.events.event"
-local events_of = require "leadcat.cli.events"
-local grouped = require "leadcat.insight.grouped"
 local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
-local load_work = require "leadcat.cli.work"
 local merged = require "leadcat.util.merged"
 local progress = require "leadcat.cli.progress"
-local protected = require "leadcat.util.protected"
+local sales = require "leadcat.cli.sales"
 local set_right = require "leadcat.insight.set_right"
 local tables = require "leadcat.cli.tables"
 local unicode = require "leadcat.util.unicode"
 local words = require "leadcat.words.drift"
 
 local must = common.must
-
-local PAGE = 500 -- companies
 
 -- What is said of them ----------------------------------------------------------------------------------------------------
 
@@ -67,24 +62,23 @@ end
 local function walk(args, engine, source, take)
   local report = { looked_at = 0, counts = {}, items = json.array {}, left_out = 0 }
   local show, done = progress({}, nil, 1, "companies")
-  local cursor = args.cursor
-  repeat
+  sales.each_page(args, function(cursor)
     local page, message = engine:drift {
-      source = source, since = args.since, cursor = cursor, limit = PAGE, kinds = args.kinds,
+      source = source, since = args.since, cursor = cursor, limit = sales.PAGE, kinds = args.kinds,
       start_category = args.start_category, language = args.language,
     }
     if not page then
       done()
-      common.fail("%s%s", message, cursor and (" (--cursor %s goes on)"):format(cursor) or "")
     end
+    return page, message
+  end, function(page)
     report.source, report.looked_at = page.source, report.looked_at + page.looked_at
     add_counts(report.counts, page.counts)
     for _, item in ipairs(page.items) do
       take(report, item)
     end
     show(report.looked_at)
-    cursor = page.cursor
-  until not cursor
+  end)
   done()
   return report
 end
@@ -156,24 +150,7 @@ end
 
 -- The command ---------------------------------------------------------------------------------------------------------------
 
-local function has_file(args)
-  return args.events ~= nil or args.opportunities ~= nil or args.stage_history ~= nil
-end
-
--- What is to be looked at: the events of the file, or what the host or the journal has.
-local function source_of(args, engine)
-  if not has_file(args) then
-    return args.from
-  end
-  local own = must(engine:_own_triggers())
-  local read = events_of.read_any(args, { must(engine:config()) }, own)
-  local source, message = grouped.new(read.next, own)
-  read.finish()
-  return must(source, message)
-end
-
-local function run_with(args, engine)
-  local source = source_of(args, engine)
+local function run_with(args, engine, source)
   if args.csv then
     return write_csv(args, engine, source)
   elseif args.set_right then
@@ -184,32 +161,16 @@ local function run_with(args, engine)
   return report, function() return text end
 end
 
--- With a worker's file its engine is used, which has the host.
 local function run(args)
-  if not args.worker then
-    return common.with_store(args, (not args.set_right or args.preview) and "read" or "write", function(engine)
-      return run_with(args, engine)
-    end)
-  end
-  local work = load_work(args.worker)
-  local engine = (work.engine and work or work[1]).engine
-  return protected.finally(function() engine:close() end, run_with, args, engine)
+  return sales.with(args, args.set_right and not args.preview, run_with)
 end
 
 local function declare(command)
-  command:option("--path", "The directory of the store."):argname("DIR"):convert(arguments.to_directory)
-  command:option("--worker", "Instead of --path: the Lua file of leadcat worker, whose engine has the CRM as its host.")
-    :argname "FILE.lua"
-  arguments.events(command)
-  command:option("--from", "Without a file: what tells of sales, host.sales or the journal (default: host where there "
-    .. "is host.sales)."):argname("host|journal"):choices { "host", "journal" }
+  sales.declare(command)
   command:option("--since", "Only companies of which something has changed since then: a date, or seconds since 1970.")
     :argname("TIME"):convert(import.time)
   command:option("--kind", "List (or set right) this kind; may be given again. Default: missed and unmade.")
     :argname("KIND"):target("kinds"):count("*"):choices(drift.KINDS)
-  command:option("--cursor", "Go on there, as a run that failed has said."):argname "TEXT"
-  command:option("--limit", "List at most so many."):argname("N"):default "100"
-    :convert(arguments.limit(0, math.huge, "0"))
   command:flag("--csv", "Write all of them as CSV.")
   command:flag("--set-right", "Set them right: a run, which undo takes back.")
   command:option("--only", "With --set-right: only this company; may be given again."):argname("COMPANY")
@@ -224,20 +185,12 @@ end
 
 local function problem(args)
   args.kinds = args.kinds[1] and args.kinds or nil
-  args.events = args.events or args.file
-  arguments.by_column(args)
-  if (args.path ~= nil) == (args.worker ~= nil) then
-    return "one of --path DIR and --worker FILE.lua is needed"
-  elseif args.in_file_order then
-    return "--in-file-order: each company's events are taken in the order of their times"
-  elseif args.csv and (args.json or args.set_right) then
+  if args.csv and (args.json or args.set_right) then
     return "--csv goes with neither --json nor --set-right"
   elseif args.preview and not args.set_right then
     return "--preview goes with --set-right: without it nothing is written anyway"
-  elseif args.from and has_file(args) then
-    return "--from is of no use with a file"
   end
-  return has_file(args) and arguments.events_problem(args) or nil
+  return sales.problem(args)
 end
 
 return {

@@ -30,6 +30,8 @@ end
 local function state_of(rule)
   if rule.silent then
     return ("SILENT for %d days"):format(rule.silent.quiet)
+  elseif rule.held then
+    return ("HOLDS %s since %s"):format(tables.number(rule.held.count), tables.time(rule.held.oldest))
   end
   return rule.enabled == nil and "gone" or rule.enabled and "on" or "off"
 end

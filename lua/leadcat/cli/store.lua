@@ -62,12 +62,26 @@ commands.check = {
   end,
 }
 
+-- The calendar looks at some companies a call.
+local function maintain_all(engine)
+  local sums = {}
+  repeat
+    local counts = must(engine:maintain())
+    for name, count in pairs(counts) do
+      sums[name] = (sums[name] or 0) + count
+    end
+  until counts.calendar == 0
+  return sums
+end
+
 local function run_maintain(_, engine)
-  return must(engine:maintain()), function(counts)
+  return maintain_all(engine), function(counts)
     local later = counts.carried_out + counts.dropped > 0 and ("%s carried out, %s dropped, "):format(
       tables.number(counts.carried_out), tables.number(counts.dropped)) or ""
-    return ("%s questions expired, %s%s entries removed, %s reader slots freed\n"):format(
-      tables.number(counts.expired), later, tables.number(counts.removed), tables.number(counts.readers))
+    local no_sale = counts.calendar > 0 and ("%s companies looked at for sales, %s events, "):format(
+      tables.number(counts.calendar), tables.number(counts.no_sale)) or ""
+    return ("%s questions expired, %s%s%s entries removed, %s reader slots freed\n"):format(
+      tables.number(counts.expired), later, no_sale, tables.number(counts.removed), tables.number(counts.readers))
   end
 end
 

@@ -67,6 +67,9 @@ end
 function LACKS.verdict(round, event, lacking)
   local self, how = round.engine, round.how
   local outcome, message, code = verdict.ask(self, event, lacking)
+  if outcome then
+    outcome.details = lacking.details
+  end
   if outcome and event.id ~= nil and not (how.run or how.overlay or how.foresee) then
     unchanged.remember(self, event, outcome) -- of the others the store knows itself
   end

@@ -15,6 +15,7 @@ local unchanged_events = require "leadcat.past.unchanged"
 ---@class leadcat.engine.handle: leadcat.Engine the engine's methods that stand here
 local handle = {}
 
+local NOTING = { notes = true }
 local MANY = { late = options_of.one_of { "apply", "skip" }, cursor = cursor.OPTION }
 
 --- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
@@ -24,27 +25,26 @@ function handle:report(event, outcome)
   if foreign.is_told_elsewhere(outcome) then
     return
   end
+  local shared = self._shared
   metrics.count(self, event.trigger, outcome)
-  local listeners = self._hooks[outcome.status]
+  local listeners = shared.hooks[outcome.status]
   for i = 1, listeners and #listeners or 0 do
     local ok, message = protected.call(listeners[i], event, outcome, { tenant = self._tenant })
     if not ok then
-      self._shared.hook_errors = self._shared.hook_errors + 1
-      self._shared.hook_error = unicode.visible(as_text(message))
+      shared.hook_errors, shared.hook_error = shared.hook_errors + 1, unicode.visible(as_text(message))
     end
   end
 end
 
 -- Reports the outcomes. `bad`: the place of an event that is none.
 local function report_all(self, events, outcomes, bad)
+  local notes = unchanged_events.notes(self, events, outcomes)
   for place = 1, #outcomes do
     if place ~= bad then
       self:_report(events[place], outcomes[place])
     end
   end
-  if self._shared.record_unchanged then
-    unchanged_events.note(self, events, outcomes)
-  end
+  unchanged_events.write(self, notes)
 end
 
 --- Handles an event: updates the company's category, asks the user, or does nothing. What the outcome says was written
@@ -54,29 +54,28 @@ end
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
-  local outcomes, message, code, bad = rounds.run(self, { event })
-  local outcome = outcomes[1]
+  local events = { event }
+  local outcomes, message, code, bad = rounds.run(self, events, self._shared.record_unchanged and NOTING)
   if not bad then
-    self:_report(event, outcome)
+    report_all(self, events, outcomes)
   end
   if code then
     return nil, message, code
-  elseif self._shared.record_unchanged then
-    unchanged_events.note(self, { event }, outcomes)
   end
-  return outcome
+  return outcomes[1]
 end
 
-local function options_for(options)
+local function options_for(self, options)
   options = options_of.check(options, MANY)
-  if not options.late and not options.cursor then
+  local notes = self._shared.record_unchanged and true or nil
+  if not options.late and not options.cursor and not notes then
     return nil
   end
   local skips_late
   if options.late then
     skips_late = options.late == "skip"
   end
-  return { skips_late = skips_late, cursor = options.cursor and cursor.stored(options.cursor) }
+  return { skips_late = skips_late, cursor = options.cursor and cursor.stored(options.cursor), notes = notes }
 end
 
 local function is_any_taken(outcomes)
@@ -108,7 +107,7 @@ function handle:handle_many(events, options)
   if type(events) ~= "table" then
     error("events: an array expected, got " .. type(events), 2)
   end
-  local outcomes, message, code, bad = rounds.run(self, events, options_for(options))
+  local outcomes, message, code, bad = rounds.run(self, events, options_for(self, options))
   message = bad and ("events[%d]: %s"):format(bad, message) or message
   local taken = not code or is_any_taken(outcomes)
   if taken or not bad then

@@ -20,6 +20,7 @@ local KEEPS_CHANGING = "a company keeps changing while its event is being decide
 ---@field start? integer the category of companies that the embedded host does not know
 ---@field skips_late? boolean whether events that arrive late come to nothing; default as `leadcat.open` says
 ---@field cursor? table as `store:handle` takes it: moves once all events are taken
+---@field notes? boolean whether unchanged outcomes have `details`, for `past/unchanged.lua`
 ---@field is_beside? boolean whether a CRM's companies in the store's database are changed with the journal; default where they can be
 
 ---@class leadcat.Round events on their way
@@ -49,10 +50,9 @@ local function how_of(self, options)
 end
 
 -- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved;
--- nil in other cases.
-local function usual_how(self, may_write)
-  local shared = self._shared
-  if self._run or self.host.licensed or self._hooks.guard[1] or not self._companies.HANDLING.keeps_companies then
+-- nil in other cases. What all tenants share is taken from `shared`: each field of an engine is found through its metatable.
+local function usual_how(self, shared, may_write)
+  if self._run or shared.host.licensed or shared.hooks.guard[1] or not shared.companies.HANDLING.keeps_companies then
     return nil
   elseif not shared.usual then
     local how = how_of(self)
@@ -291,10 +291,10 @@ end
 
 -- Handles events with as few commits as possible. `begun`: results to begin with.
 local function run(self, events, options, begun)
-  local results, left, message, code = begun or { nil }, nil, nil, nil -- with room for one
-  local usual = not options and usual_how(self, #events > 1 or not may_share(self))
+  local results, shared, left, message, code = begun or { nil }, self._shared, nil, nil, nil -- with room for one
+  local usual = not options and usual_how(self, shared, #events > 1 or not may_share(self))
   if usual then
-    left, message, code = self._store:handle(self._tenant, events, results, self:_now(), usual)
+    left, message, code = self._store:handle(self._tenant, events, results, shared.clock(), usual)
     if left == 0 then
       return results
     end

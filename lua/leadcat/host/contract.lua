@@ -117,6 +117,31 @@ function contract.companies(self, after, limit, since)
   return list
 end
 
+-- Counting ------------------------------------------------------------------------------------------------------------
+
+--- How many companies the host has in each category, by our ids. What leadcat knows no category for is left out.
+---@param self leadcat.Engine
+---@return table<integer, integer>? counts, string? message, string? code
+function contract.category_counts(self)
+  local answer, message = call("category_counts", protected.call(self.host.category_counts, self._tenant))
+  if type(answer) ~= "table" then
+    message = answer == nil and message or nil
+    return nil, message and as_text(message)
+      or ("host.category_counts returned %s, not a table"):format(as_text(answer)), "unavailable"
+  end
+  local counts = {}
+  for name, count in pairs(answer) do
+    local category = type(name) == "string" and external.category(self, name) or type(name) == "number" and name
+    if type(count) ~= "number" or count % 1 ~= 0 or count < 0 then
+      return nil, ("host.category_counts returned %s for category %s, not a number of companies"):format(as_text(count),
+        as_text(name)), "unavailable"
+    elseif category then
+      counts[category] = (counts[category] or 0) + json.integer(count)
+    end
+  end
+  return counts
+end
+
 -- Changing -------------------------------------------------------------------------------------------------------------
 
 --- What `set_category` needs to name categories as the host does.

@@ -1,11 +1,12 @@
 --- A host whose companies are rows of a table of a SQL database. A change and its idempotency key are written in one
 -- transaction, so that it is made once, whoever dies when.
 
-local cjson = require "cjson.safe"
 local dialects = require "leadcat.host.sql.dialect"
 local event_of = require "leadcat.events.event"
 local options_of = require "leadcat.util.options"
+local sales = require "leadcat.host.sql.sales"
 local session = require "leadcat.host.sql.session"
+local values = require "leadcat.host.sql.values"
 
 ---@class leadcat.host.sql
 ---@overload fun(options: leadcat.sql.Options): leadcat.Host
@@ -26,6 +27,7 @@ local TOGETHER = 20 -- changes that one statement remembers
 ---@class (exact) leadcat.sql.Options
 ---@field adapter leadcat.sql.Adapter
 ---@field companies leadcat.sql.Companies
+---@field sales? leadcat.sql.Sales where they are, for drift and rules for `no_sale_for`
 ---@field applied? string the table of idempotency keys; default leadcat_applied
 ---@field fields? leadcat.Field[] what conditions may compare, with the types by which facts are read
 ---@field together? boolean whether a shared store in the same database makes changes itself, in the transaction of the journal. true: it has to, or it does not open; default: where it is the same database and user
@@ -119,6 +121,23 @@ local function categories(self, companies)
   return answers
 end
 
+-- How many companies are in each category.
+local function category_counts(self)
+  local c, counts = self.companies, {}
+  local rows, message = query(self, ("SELECT %s, %s FROM %s GROUP BY %s"):format(as_text(self, c.category),
+    as_text(self, "COUNT(*)"), c.table, c.category), {})
+  if not rows then
+    return nil, message
+  end
+  for _, row in ipairs(rows) do
+    local id = category_of(self, row[1])
+    if id then
+      counts[id] = tonumber(row[2])
+    end
+  end
+  return counts
+end
+
 -- Changes -------------------------------------------------------------------------------------------------------------
 
 -- The row that remembers a change; or nil, message.
@@ -134,14 +153,13 @@ end
 
 -- Writes some of the rows with one statement: how many were not there before; or nil, message, code.
 local function remember(self, connection, rows, first, last)
-  local values = {}
+  local given = {}
   for place = first, last do
     local row = rows[place]
-    values[#values + 1], values[#values + 2], values[#values + 3], values[#values + 4] = row.key, row.company, row.from,
-      row.to
+    given[#given + 1], given[#given + 2], given[#given + 3], given[#given + 4] = row.key, row.company, row.from, row.to
   end
   local more = (", (?, ?, ?, ?)"):rep(last - first)
-  return connection:execute(self.dialect.insert_new(self.insert .. more), values)
+  return connection:execute(self.dialect.insert_new(self.insert .. more), given)
 end
 
 -- Changes the company: "made", or "conflict" when it is not where it was; or nil, message, code.
@@ -246,16 +264,6 @@ end
 
 -- Facts ---------------------------------------------------------------------------------------------------------------
 
--- How the text of a value is read, by the type of its field.
-local READ = {
-  number = function(text) return tonumber(text) end,
-  boolean = function(text) return text == "true" or text == "t" or text == "1" end,
-  list = function(text)
-    local list = cjson.decode(text)
-    return type(list) == "table" and list or nil
-  end,
-}
-
 -- The names that some requests ask for and a column answers, in order.
 local function names_of(self, requests)
   local names, seen = {}, {}
@@ -274,8 +282,7 @@ local function facts_of(self, names, row)
   local known = {}
   for i, name in ipairs(names) do
     if row[2 * i] == "0" then
-      local read = READ[self.types[name]]
-      known[name] = read and read(row[2 * i - 1]) or not read and row[2 * i - 1] or nil
+      known[name] = values.read(self.types[name], row[2 * i - 1])
     end
   end
   return known
@@ -343,6 +350,7 @@ end
 local OPTIONS = {
   adapter = options_of.of_type("table", "an adapter, such as that of leadcat.host.sql.dbi"),
   companies = options_of.of_type("table", "a table of table, id and category"),
+  sales = options_of.of_type("table", "a table of table, id and company"),
   applied = options_of.of_type "string", together = options_of.of_type "boolean",
   fields = options_of.of_type("table", "a list of {field, type, name, options}"),
 }
@@ -364,6 +372,10 @@ local function check(options)
     if options.companies[name] == nil then
       error(("leadcat.host.sql: companies: option '%s' is missing"):format(name), 3)
     end
+  end
+  local problem = options.sales and sales.problem(options.sales)
+  if problem then
+    error("leadcat.host.sql: sales: " .. problem, 3)
   end
 end
 
@@ -411,12 +423,20 @@ local function new(options)
       return set_category(self, { company = company, to = to, from = from, outcome = outcome })
     end,
     set_categories = function(changes) return set_categories(self, changes) end,
+    category_counts = function() return category_counts(self) end,
     applied = function(_, key) return applied(self, key) end,
-    try_out = function() return try_out(self) end,
+    try_out = function()
+      local works, message = try_out(self)
+      if works and self.try_sales then
+        works, message = self.try_sales()
+      end
+      return works, message
+    end,
     facts = options.companies.facts and function(requests) return facts(self, requests) end,
     company_name = self.find_name and function(company) return company_name(self, company) end,
     fields = options.fields,
   }
+  self.try_sales = options.sales and sales.add(host, self, options.sales)
   host.rows = {
     together = options.together, companies = options.companies,
     own = { host.category, host.categories, host.set_category, host.set_categories, host.applied },

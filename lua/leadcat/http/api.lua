@@ -11,6 +11,7 @@ local pager = require "leadcat.http.pager"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
 local search = require "leadcat.past.search"
+local suggest = require "leadcat.insight.suggest"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -95,9 +96,25 @@ local function time_of(text)
   return #text <= MAX_TIME and tonumber(text:match "^%d+%.?%d*$") or nil
 end
 
+-- A reader of a number that limits suggestions.
+local function number_for(name)
+  return function(text)
+    local number = time_of(text)
+    return number and suggest.OPTIONS[name].fits(number) and json.integer(number) or nil
+  end
+end
+
 -- The beginning of a day, in UTC.
 local function day_of(text)
   return text:find "^%d%d%d%d%-%d%d%-%d%d$" and core.parse_time(text, "%Y-%m-%d") or nil
+end
+
+local DAY = 86400
+
+-- Seconds since 1970, or a day, of which it is the end.
+local function moment_of(text)
+  local day = day_of(text)
+  return day and day + DAY - 1 or time_of(text)
 end
 
 -- A built-in trigger, or one that the store knows.
@@ -119,9 +136,11 @@ local READERS = {
   from = day_of, to = day_of, since = time_of, before = time_of,
   actor = actor_of, trigger = trigger_of, status = name_of(search.QUERY.status),
   state = name_of(options_of.one_of(core.question_states)),
+  at = moment_of, entry = function(text) return whole(text, 2 ^ 53) end,
   revision = function(text) return whole(text, 2 ^ 53) end,
   rule = id_of, days = function(text) return whole(text, daily.MOST_DAYS) end,
   limit = function(text) return whole(text, MAX_LIMIT) end,
+  cases = number_for "cases", share = number_for "share", margin = number_for "margin", doubt = number_for "doubt",
   wait = function(text)
     local seconds = time_of(text)
     return seconds and changes.WAIT.fits(seconds) and seconds or nil
@@ -140,10 +159,11 @@ api.PARAMETERS = {
     "company", "actor", "sale", "trigger", "status", "revision", "run", "since", "before", "limit", "unchanged",
     "company_name", "actor_name", "folded",
   },
-  why = { "company" },
+  why = { "company", "at", "entry" },
   changes = { "limit", "wait" },
   held = { "rule", "limit", "foresee" },
   shadow = { "rule", "days", "limit" },
+  suggestions = { "rule", "days", "cases", "share", "margin", "doubt" },
 }
 
 -- Reads one parameter into the query, if it was sent.

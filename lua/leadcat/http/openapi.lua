@@ -52,7 +52,8 @@ local OPERATIONS = {
     codes = "too_large unsupported_type malformed",
   },
   ["GET /api/explain"] = {
-    "Why: what each trigger would do to a company now, and what was done with it last.", list = "why",
+    "Why: what each trigger would do to a company now, and what was done with it last; with `at` or `entry` what the "
+      .. "rules of then would have done.", list = "why", class = "WhyOptions", codes = "not_found",
     gives = ref "Why", pages = true,
   },
   ["POST /api/explain"] = {
@@ -111,6 +112,10 @@ local OPERATIONS = {
   ["GET /api/shadow"] = {
     "What rules on trial would have done, beside what was done; with `rule` also the cases.", list = "shadow",
     class = "ShadowQuery", gives = ref "ShadowReport", codes = "not_found",
+  },
+  ["GET /api/suggestions"] = {
+    "What the answers teach: rules that would spare users to correct what is proposed.", list = "suggestions",
+    class = "SuggestOptions", gives = ref "Suggestions", codes = "not_found",
   },
   ["POST /api/shadow/real"] = {
     "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
@@ -182,6 +187,7 @@ local PAGES = {
   ["POST /confirmations"] = "Answers several of its questions, or gives them to somebody else.",
   ["GET /confirmations/{id}"] = "The dialog of a question.",
   ["GET /overview"] = "How the rules fare, and how companies were moved, over time; `days` says of how many days.",
+  ["GET /suggestions"] = "What the answers teach: rules that would spare users to correct what is proposed.",
   ["GET /why"] = "Why nothing happened to a company, and what would happen now.",
   ["GET /companies/{id}/panel"] = "A small page to embed beside a company.",
   ["GET /history"] = "The journal.",

@@ -26,6 +26,7 @@ function overview.page(context)
   local days = api.query(context, { "days" }, tostring).days or overview_page.PERIODS[2]
   return response.page(context, 200, overview_page.html, {
     found = must(overview_of.read(context.engine, days, context.language)), cfg = must(context.engine:config()),
+    may_configure = context.engine:can(context.actor, "configure") == true,
   })
 end
 

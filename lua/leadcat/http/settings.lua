@@ -3,6 +3,7 @@
 -- `http.lua` says.
 
 local api = require "leadcat.http.api"
+local category_counts = require "leadcat.insight.category_counts"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
@@ -13,6 +14,7 @@ local response = require "leadcat.http.response"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "leadcat.pages.settings"
+local suggested_rule = require "leadcat.pages.suggested_rule"
 
 local must = response.must
 
@@ -60,6 +62,7 @@ local function show(context, status, model)
   model.licensed, model.fields = is_licensed(context), context.engine:fields()
   model.readonly, model.sign_in = context.engine.readonly, context.app.options.sign_in
   model.own_triggers = must(context.engine:_own_triggers())
+  model.counts = category_counts.of(context.engine)
   model.trials, model.held = trials_of(context, model.config), held_of(context)
   return response.page(context, status, settings_page.html, model)
 end
@@ -79,9 +82,17 @@ end
 settings.page = settings.for_administrators(function(context)
   local cfg = must(context.engine:config())
   local sent = request_of.fields(context.request.query)
+  local suggested, rule = suggested_rule.read(cfg, sent, must(context.engine:_own_triggers()))
+  if suggested then
+    return show(context, 200, {
+      config = suggested, revision = cfg.revision, problems = context.engine:check(suggested), suggested = "added",
+      edit = settings_form.edit_of(rule),
+    })
+  end
   local saved = sent.saved == tostring(cfg.revision) and cfg.revision or nil
   return show(context, 200, {
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
+    suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
   })
 end)
@@ -104,7 +115,7 @@ local function read_form(context, fields)
   local newest = must(context.engine:config())
   local form = { newest = newest, stored = stored_config(context, fields, newest) }
   form.action, form.config, form.edit = settings_form.read(fields, form.stored, context.language,
-    must(context.engine:_own_triggers()), newest)
+    must(context.engine:_own_triggers()), newest, category_counts.of(context.engine))
   return form
 end
 

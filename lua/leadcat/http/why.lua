@@ -44,6 +44,17 @@ local function stopped(context)
   return rules
 end
 
+-- The same of a moment of the past.
+local function explain_past(context, model, found)
+  local told = must(context.engine:why(found.company, {
+    language = context.language, limit = LATELY, at = model.at, entry = model.entry,
+  }))
+  response.allow(context, "view", told.past.entry or { company = found.company })
+  told.entries = api.visible(context, told.entries)
+  model.why, model.category, model.fields, model.stopped = told, told.category, why_form.fields(model), {}
+  model.cfg = told.past.revision > 0 and context.engine:config(told.past.revision) or model.cfg
+end
+
 -- Adds what is known of the company, and what would happen.
 local function explain(context, model, found)
   local engine = context.engine
@@ -63,18 +74,19 @@ end
 
 --- What would happen to a company, and why.
 function why.page(context)
-  local asked = api.query(context, { "company" }, api.cursor_of_history).company
+  local query = api.query(context, api.PARAMETERS.why, api.cursor_of_history)
+  local asked = query.company
   local engine, status = context.engine, 200
   local model = {
     asked = asked, cfg = must(engine:config()), host_fields = engine:fields(), records = engine.record_unchanged ~= nil,
-    sent = request_of.fields(context.request.query), wrong = {}, tried = false,
+    at = query.at, entry = query.entry, sent = request_of.fields(context.request.query), wrong = {}, tried = false,
     strings = context.strings, language = context.language,
   }
   if asked then
     local found = about.find(context, asked)
     response.allow(context, "view", { company = found.company })
     if found.is_known then
-      explain(context, model, found)
+      ((query.at or query.entry) and explain_past or explain)(context, model, found)
     else
       status, model.similar = 404, similar(context, asked)
     end
@@ -104,10 +116,16 @@ end
 function why.of_company(context)
   local query = api.query(context, api.PARAMETERS.why, api.cursor_of_history)
   local asked = query.company or response.fail("invalid", "the parameter company is missing")
-  local found = must(context.engine:why(about.find(context, asked).company, { language = context.language }))
+  local found = must(context.engine:why(about.find(context, asked).company, {
+    language = context.language, at = query.at, entry = query.entry,
+  }))
   local after
   found.newest = api.visible(context, { found.newest })[1]
   found.scheduled = api.visible(context, { found.scheduled })[1]
+  if found.past and found.past.entry then
+    response.allow(context, "view", found.past.entry)
+    api.withhold_error(context, found.past.entry)
+  end
   found.decisions, after = pager.slice(found.decisions, query.after or 0)
   return explained(context, found, { { company = found.company } }, pager.link(context, query, after))
 end

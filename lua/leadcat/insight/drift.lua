@@ -3,13 +3,11 @@
 
 local contract = require "leadcat.host.contract"
 local event_of = require "leadcat.events.event"
-local grouped = require "leadcat.insight.grouped"
 local json = require "leadcat.util.json"
 local looking = require "leadcat.insight.looking"
 local options_of = require "leadcat.util.options"
-local platform = require "leadcat.util.platform"
 local simulate = require "leadcat.past.simulate"
-local sources = require "leadcat.insight.source"
+local walking = require "leadcat.insight.walking"
 
 ---@class leadcat.engine.drift: leadcat.Engine the engine's methods that stand here
 local drift = {}
@@ -22,9 +20,6 @@ drift.KINDS = {
 }
 --- Those that are listed, and set right, unless others are named.
 drift.DRIFTED = { "missed", "unmade" }
-
-local PART = 500 -- companies that are replayed together
-local MOST = 10000
 
 ---@class (exact) leadcat.DriftOptions
 ---@field source? "host"|"journal"|leadcat.Event[]|leadcat.DriftSource what happened: as `host.sales` tells, as the journal has it, or these events. Default: `host` where there is `host.sales`, else `journal`
@@ -59,10 +54,6 @@ local MOST = 10000
 ---@field items leadcat.Drifted[]
 ---@field cursor? string nil: all companies were looked at
 
-local SOURCE = options_of.kind('"host", "journal", a list of events or a source', function(value)
-  return sources.NAMED[value] ~= nil or type(value) == "table"
-end)
-
 local function fits_kinds(value)
   local one_of = options_of.one_of(drift.KINDS)
   for _, kind in ipairs(type(value) == "table" and value or { false }) do
@@ -83,8 +74,8 @@ local function fits_companies(value)
 end
 
 local OPTIONS = {
-  source = SOURCE, since = options_of.of_type "number", cursor = options_of.of_type "string",
-  limit = options_of.whole(1, MOST), start_category = options_of.id, language = options_of.of_type "string",
+  source = walking.SOURCE, since = options_of.of_type "number", cursor = options_of.of_type "string",
+  limit = options_of.whole(1, walking.MOST), start_category = options_of.id, language = options_of.of_type "string",
   kinds = options_of.kind("a list of kinds: " .. table.concat(drift.KINDS, ", "), fits_kinds),
   companies = options_of.kind("a list of up to 1,000 ids", fits_companies),
   on_progress = options_of.of_type "function",
@@ -110,22 +101,6 @@ local function start_of(cfg, options)
     return first, "start_category: there is no category of the group potential_customer to begin with"
   end
   return simulate.category_id({ cfg }, options.start_category)
-end
-
-local function source_of(self, options)
-  local source = options.source or self.host.sales and "host" or "journal"
-  if source == "host" and not self.host.sales then
-    return nil, "there is no host.sales that could tell of sales", "invalid"
-  elseif type(source) == "string" then
-    return sources.NAMED[source]
-  elseif source.page then
-    return source
-  end
-  local own, message, code = self:_own_triggers()
-  if not own then
-    return nil, message, code
-  end
-  return grouped.new(simulate.iterate(source), own)
 end
 
 local function new_walk(self, options, source)
@@ -159,44 +134,16 @@ end
 
 -- Pages -----------------------------------------------------------------------------------------------------------------
 
--- Cursors name their source, so that one is not gone on with in another.
-local function cursor_of(source, after)
-  return after and source.name .. ":" .. after
-end
-
-local function place_of(source, cursor)
-  if cursor == nil then
-    return nil
-  end
-  local name, after = cursor:match "^(%l+):(.+)$"
-  if name ~= source.name then
-    return nil, ("cursor: '%s' is none of the source %s"):format(cursor:sub(1, 60), source.name), "invalid"
-  end
-  return after
-end
-
 -- Looks at pages of the source until the limit.
 local function look_at_pages(walk, source, options, after)
-  local left = options.limit or 1000
-  while true do
-    local page, message, code = source:page(walk.engine, after, math.min(left, PART), options.since)
-    local ok = page
-    if page then
-      ok, message, code = looking.at(walk, page.companies)
-    end
-    if not ok then
-      return nil, message, code
-    end
-    after, left = page.after, left - #page.companies
-    if options.on_progress then
-      options.on_progress(walk.page.looked_at)
-    end
-    if not after or left <= 0 or #page.companies == 0 then
-      walk.page.cursor = cursor_of(source, after)
-      return walk.page
-    end
-    platform.give_way()
+  local ok, cursor, code = walking.walk(walk.engine, source, options, after, function(companies)
+    return looking.at(walk, companies)
+  end)
+  if not ok then
+    return nil, cursor, code
   end
+  walk.page.cursor = cursor
+  return walk.page
 end
 
 local function look_at_some(walk, source, companies)
@@ -218,7 +165,7 @@ end
 function drift:drift(options)
   self:_check_open()
   options = options_of.check(options, OPTIONS)
-  local source, message, code = source_of(self, options)
+  local source, message, code = walking.source(self, options.source)
   local walk, after
   if source then
     walk, message, code = new_walk(self, options, source)
@@ -226,7 +173,7 @@ function drift:drift(options)
   if not walk then
     return nil, message, code
   end
-  after, message, code = place_of(source, options.cursor)
+  after, message, code = walking.place(source, options.cursor)
   if code then
     return nil, message, code
   elseif options.companies then

@@ -7,6 +7,7 @@
 
 local config = require "leadcat.rules.config"
 local daily = require "leadcat.insight.daily"
+local held_ages = require "leadcat.insight.held_ages"
 local options_of = require "leadcat.util.options"
 
 ---@class leadcat.engine.health: leadcat.Engine the engine's methods that stand here
@@ -62,6 +63,7 @@ end
 ---@field days leadcat.HealthDay[] those with anything, oldest first
 ---@field last? string the day of the last match, of the last 180
 ---@field silent? leadcat.Silence nothing for longer than is usual
+---@field held? leadcat.HeldAges what it holds now; of more than 1,000 in all, these are the oldest
 
 ---@class leadcat.Health
 ---@field from string the first day, in UTC
@@ -70,6 +72,7 @@ end
 ---@field recounting? true the journal is being counted anew: all is too low
 ---@field rules leadcat.RuleHealth[] those of the config in its order, then others that have done something
 ---@field counts leadcat.HealthCounts of all rules
+---@field held? leadcat.HeldAges what all rules hold now
 
 local function add(counts, kind, count)
   counts[kind] = (counts[kind] or 0) + count
@@ -211,22 +214,31 @@ function health:health(options)
   if not counters then
     return nil, head --[[@as string]], code
   end
+  local held, all_held
+  held, all_held, code = held_ages.read(self)
+  if not held then
+    return nil, all_held --[[@as string]], code
+  end
   local list, by_key = rules_of(cfg, options.language or self.language or "en")
   local total, matches = sum(counters, first, list, by_key)
   look_for_silence(list, matches, today)
+  for _, rule in ipairs(list) do
+    rule.held = held[rule.rule]
+  end
   if options.rule then
     list, total = only(list, options.rule)
   end
   return {
     from = daily.text(first), to = daily.text(today),
     since = head.since and head.since > first and daily.text(head.since) or nil,
-    recounting = head.recount ~= "done" or nil, rules = list, counts = total,
+    recounting = head.recount ~= "done" or nil, rules = list, counts = total, held = all_held,
   }
 end
 
---- The keys of the rules that are silent.
+--- The keys of the rules that are silent, and what all rules hold.
 ---@param engine leadcat.Engine
----@return string[]? keys, string? message, string? code
+---@return string[]? keys, leadcat.HeldAges|string|nil held held: nil: nothing (or the message)
+---@return string? code
 function health.silent(engine)
   local found, message, code = health.health(engine, { days = 1 })
   if not found then
@@ -236,7 +248,7 @@ function health.silent(engine)
   for _, rule in ipairs(found.rules) do
     keys[#keys + 1] = rule.silent and rule.rule or nil
   end
-  return keys
+  return keys, found.held
 end
 
 return health

@@ -51,17 +51,26 @@ local function note(state, event, given, outcome, is_replay)
   end
 end
 
---- What events would come to where their companies are; nothing is written.
+--- What each event would come to where its company is; nothing is written. One that could not be decided is `not_taken`.
 ---@param self leadcat.Engine
 ---@param events leadcat.Event[] of different companies
 ---@param categories integer[] in the same places
----@return leadcat.Outcome[]? outcomes, string? message, string? code
-function implied.outcomes(self, events, categories)
+---@return leadcat.Outcome[] outcomes, string? message, string? code of the first that was not taken
+function implied.tried(self, events, categories)
   local given = {}
   for place, event in ipairs(events) do
     given[place] = as_replayed(event, categories[place])
   end
-  local outcomes, message, code = rounds.run(self, given, handling_of(self))
+  return rounds.run(self, given, handling_of(self))
+end
+
+--- The same, all or none.
+---@param self leadcat.Engine
+---@param events leadcat.Event[]
+---@param categories integer[]
+---@return leadcat.Outcome[]? outcomes, string? message, string? code
+function implied.outcomes(self, events, categories)
+  local outcomes, message, code = implied.tried(self, events, categories)
   return not code and outcomes or nil, message, code
 end
 

@@ -11,8 +11,6 @@ local source = {}
 
 local DEEP = 1000 -- entries of a company that are replayed
 local SCAN = 10000 -- entries that one page may pass over
-local MOST_DIGITS = 1e14 -- entries of a shared store have more: milliseconds and what tells them apart
-local LOW = 1024
 
 ---@class leadcat.DriftSource
 ---@field name string what the counts are of
@@ -31,11 +29,6 @@ local LOW = 1024
 
 -- Which companies there are ---------------------------------------------------------------------------------------------
 
--- When an entry was written: its number tells.
-local function written(entry)
-  return (entry > MOST_DIGITS and entry / LOW or entry) / 1000
-end
-
 -- Whether the entry is the company's newest.
 local function is_newest(self, stored)
   local newest, message, code = self._store:history(self._tenant, event_of.key(stored.company), nil, nil, 1)
@@ -52,7 +45,7 @@ local function journals_companies(self, after, limit, since)
     local stored, message, code = next_entry()
     if code then
       return nil, message, code
-    elseif not stored or since and written(stored.entry) < since then
+    elseif not stored or since and journal.written(stored.entry) < since then
       return { companies = found }
     end
     last = stored.entry

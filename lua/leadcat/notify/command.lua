@@ -11,7 +11,7 @@ local TIMEOUT = 10 -- seconds
 ---@class (exact) leadcat.notify.command.Options
 ---@field [integer] string the program, found by PATH when it has no slash, and its arguments; there is no shell
 ---@field name? string what `leadcat notices` calls it; default "command". Two of one tenant need different ones
----@field events? string[] of question.asked, question.assigned, question.expiring, change.made, change.failed, rule.held; default all
+---@field events? string[] of question.asked, question.assigned, question.expiring, change.made, change.failed, rule.held, rule.silent; default all
 ---@field expiring_before? number seconds before its time is over, a question is told to be expiring; default 3600
 ---@field tenant? string whose notices they are; default that of the engine
 ---@field timeout? number seconds until it is killed, with what it has started; default 10

@@ -60,9 +60,9 @@ end
 local function body_of(work, told)
   local about = told.entry or told.confirmation
   return json.encode {
-    id = told.id, type = told.type, timestamp = time(told.at or about.at or about.expires_at),
+    id = told.id, type = told.type, timestamp = time(told.at or about and (about.at or about.expires_at) or work.now),
     data = {
-      entry = told.entry, confirmation = told.confirmation, names = names_of(work, about),
+      entry = told.entry, confirmation = told.confirmation, rule = told.rule, names = about and names_of(work, about),
     },
   }
 end
@@ -88,7 +88,8 @@ local function attempt(self, work, told)
     return true
   end
   message = as_text(not ok and arrived or message or "failed"):sub(1, LONGEST_ERROR)
-  note(work, ("company %s, notice %s: %s"):format(as_text(notices.company(told)), told.id, message))
+  local whose = told.rule and "rule " .. told.rule.rule or "company " .. as_text(notices.company(told))
+  note(work, ("%s, notice %s: %s"):format(whose, told.id, message))
   return nil, message
 end
 
@@ -107,7 +108,7 @@ local function postpone(work, item, message)
 end
 
 local function key_of(told)
-  return event_of.key(notices.company(told))
+  return told.rule and told.id or event_of.key(notices.company(told))
 end
 
 -- What waits: the first of each company, when it is due. What is behind one that stays, stays, too.
@@ -216,6 +217,47 @@ local function tell_expiring(self, work)
   return found and true, message, code
 end
 
+-- The record of silent rules; a new one is stored before it is used, or who is killed would send again with another id.
+local function silent_of(work)
+  local silent = work.record.silent
+  if not silent then
+    work.record.silent, work.changed = { id = core.random_id(), day = 0, told = json.array {} }, true
+  end
+  return silent
+end
+
+-- Tells of rules that have fallen silent, each once: looked at once a day. Gives true; or nil, message, code.
+local function tell_silent(self, work)
+  local today = math.floor(work.now / DAY)
+  if not self.events["rule.silent"] or work.more or is_full(self, work) then
+    return true
+  end
+  local silent = silent_of(work)
+  if not silent or silent.day == today then
+    return true
+  end
+  local rules, message, code = notices.silent(work.engine, silent.id)
+  local told, all = {}, json.array {}
+  for _, id in ipairs(silent.told) do
+    told[id] = true
+  end
+  for place, rule in ipairs(rules or {}) do
+    if is_over(work) then
+      work.more = true
+      return true -- the rest has its turn in the next step
+    elseif not told[rule.id] then
+      tell(self, work, rule)
+      table.insert(silent.told, rule.id)
+      work.changed = true
+    end
+    all[place] = rule.id
+  end
+  if rules then
+    silent.day, silent.told, work.changed = today, all, true
+  end
+  return rules and true, message, code
+end
+
 -- Rests after a step in which failing took long.
 local function rest(self, work)
   local took = core.uptime() - work.deadline + STEP
@@ -257,6 +299,9 @@ function Notifier:step(engine)
   end
   if ok then
     ok, message, code = tell_expiring(self, work)
+  end
+  if ok then
+    ok, message, code = tell_silent(self, work)
   end
   if ok and work.changed then
     ok, message, code = notices.write(engine, self.name, work.record)

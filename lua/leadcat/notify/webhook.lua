@@ -14,7 +14,7 @@ local TIMEOUT = 10 -- seconds
 ---@field url string https://…, or http://…
 ---@field secret string|string[] `whsec_…`; several while it is being changed: each signs
 ---@field name? string what `leadcat notices` calls it; default "webhook". Two of one tenant need different ones
----@field events? string[] of question.asked, question.assigned, question.expiring, change.made, change.failed, rule.held; default all
+---@field events? string[] of question.asked, question.assigned, question.expiring, change.made, change.failed, rule.held, rule.silent; default all
 ---@field expiring_before? number seconds before its time is over, a question is told to be expiring; default 3600
 ---@field tenant? string whose notices they are; default that of the engine
 ---@field headers? table<string, string> to be sent besides

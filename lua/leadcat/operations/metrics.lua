@@ -2,6 +2,7 @@
 
 local core = require "leadcat.core"
 local health = require "leadcat.insight.health"
+local held_ages = require "leadcat.insight.held_ages"
 local platform = require "leadcat.util.platform"
 
 ---@class leadcat.engine.metrics: leadcat.Engine the engine's methods that stand here
@@ -147,6 +148,17 @@ local function add_maps(lines, stats)
   end
 end
 
+-- What rules at their limit hold.
+local function add_held(lines, held, now)
+  add_family(lines, "leadcat_entries_held", "gauge",
+    "Matches that rules at their limit hold, by for how long; 1000 stand for more, too.")
+  for _, one in ipairs(held_ages.AGES) do
+    lines[#lines + 1] = ('leadcat_entries_held{age="%s"} %.0f'):format(one.age, held and held[one.age] or 0)
+  end
+  add_gauge(lines, "leadcat_entries_held_oldest_seconds", "For how long the oldest of these has been held.",
+    held and math.max(0, now - held.oldest) or 0)
+end
+
 -- What a process has to tell of a shared store: its family, kind, help and value.
 local SHARED = {
   { "primary_reached", "gauge", "Whether the primary has answered the last statement.",
@@ -208,9 +220,10 @@ function metrics:metrics()
   if counters and stats then
     open, message, code = self:count_confirmations { state = "open" }
   end
-  local silent
+  local silent, held
   if open then
     silent, message, code = health.silent(self)
+    held = message
     open = silent and open
   end
   if not open and shared[1] then
@@ -227,6 +240,7 @@ function metrics:metrics()
   add_gauge(lines, "leadcat_changes_unfinished", "Changes that a host has still to make, of all tenants.", left)
   add_gauge(lines, "leadcat_rules_silent", "Rules that have matched nothing for longer than is usual for them.",
     #silent)
+  add_held(lines, held, self:_now())
   add_maps(lines, stats)
   for _, line in ipairs(shared) do
     lines[#lines + 1] = line

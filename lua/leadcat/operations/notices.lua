@@ -14,13 +14,14 @@ local platform = require "leadcat.util.platform"
 local notices = {}
 
 local INDEX = "notices" -- the cursor that has the names of all notifiers
-local EXPIRING = ".expiring" -- the end of the ids of such notices
+local EXPIRING, SILENT = ".expiring", ".silent" -- the ends of the ids of such notices
 local TRIES = 16 -- of a change beside a worker that makes changes, too
 local PAUSE = 0.05 -- seconds between them
 
 --- What notices may tell.
 notices.EVENTS = {
   "question.asked", "question.assigned", "question.expiring", "change.made", "change.failed", "rule.held",
+  "rule.silent",
 }
 
 notices.STATES = { "waiting", "failed" }
@@ -47,9 +48,15 @@ notices.STATES = { "waiting", "failed" }
 ---@field at integer milliseconds since 1970: when a question's time is over
 ---@field entry integer that has asked it
 
+---@class leadcat.notices.Silent
+---@field id string random: the start of the ids of such notices
+---@field day integer since 1970, UTC: when it was looked last which rules are silent
+---@field told string[] the ids of the notices of those that are silent, which were told, wait, or have failed
+
 ---@class leadcat.notices.Record
 ---@field cursor string of `engine:changes`: all before it was told, waits, or has failed
 ---@field expiring leadcat.notices.Expiring of questions: all up to there were told to be expiring, wait, or have failed
+---@field silent? leadcat.notices.Silent
 ---@field waiting leadcat.notices.Item[] each company's in order
 ---@field failed leadcat.notices.Item[]
 ---@field text? string as it is stored
@@ -96,7 +103,7 @@ end
 ---@return true? done, string? message, string? code `conflict`
 function notices.write(engine, name, record)
   local text, message, code = write_json(engine, key_of(name), record.text, {
-    cursor = record.cursor, expiring = record.expiring, waiting = json.array(record.waiting),
+    cursor = record.cursor, expiring = record.expiring, silent = record.silent, waiting = json.array(record.waiting),
     failed = json.array(record.failed),
   })
   if not text then
@@ -146,6 +153,15 @@ end
 ---@field at? number when, in seconds since 1970, where neither entry nor confirmation says it
 ---@field entry? leadcat.Entry
 ---@field confirmation? leadcat.Confirmation
+---@field rule? leadcat.notices.SilentRule
+
+---@class leadcat.notices.SilentRule
+---@field rule string its key
+---@field trigger string
+---@field name? string
+---@field last string the day of its last match
+---@field quiet integer whole days since then
+---@field longest_pause integer the longest one before that, in days
 
 local KINDS = { asked = "question.asked", assigned = "question.assigned", held = "rule.held" }
 local ENDED = { updated = "change.made", failed = "change.failed", conflict = "change.failed" }
@@ -169,6 +185,43 @@ function notices.expiring(confirmation)
   return { id = confirmation.id .. EXPIRING, type = "question.expiring", confirmation = confirmation }
 end
 
+-- That a rule has been silent since its last match; nil: it is not.
+local function silent_rule(rule, id)
+  local silent = rule and rule.silent
+  return silent and {
+    id = ("%s.%s.%s%s"):format(id, rule.rule, rule.last, SILENT), type = "rule.silent", rule = {
+      rule = rule.rule, trigger = rule.trigger, name = rule.name, last = rule.last, quiet = silent.quiet,
+      longest_pause = silent.longest_pause,
+    },
+  } or nil
+end
+
+--- That rules are silent: those that are.
+---@param engine leadcat.Engine
+---@param id string the start of the ids
+---@return leadcat.notices.Told[]? list, string? message, string? code
+function notices.silent(engine, id)
+  local found, message, code = engine:health { days = 1 }
+  local list = found and {}
+  for _, rule in ipairs(found and found.rules or {}) do
+    list[#list + 1] = silent_rule(rule, id)
+  end
+  return list, message, code
+end
+
+local function find_silent(engine, id)
+  local start, rule = id:match "^(%w+)%.(.+)%.[%d-]+%.%l+$"
+  local found, message, code = engine:health { rule = rule or "", days = 1 }
+  if not found then
+    return nil, message, code
+  end
+  local told = silent_rule(found.rules[1], start)
+  if told and told.id == id then
+    return told
+  end
+  return nil, nil, "not_found" -- it has matched since
+end
+
 local function find_question(engine, id)
   local confirmation, message, code = engine:confirmation(id)
   if confirmation and confirmation.state == "open" then
@@ -184,6 +237,8 @@ end
 function notices.find(engine, id)
   if id:sub(-#EXPIRING) == EXPIRING then
     return find_question(engine, id:sub(1, -#EXPIRING - 1))
+  elseif id:sub(-#SILENT) == SILENT then
+    return find_silent(engine, id)
   end
   local cursor = id:match "%.(%d+)$"
   local found, message, code = engine:changes(("%d"):format(tonumber(cursor) - 1), { limit = 1 })
@@ -197,9 +252,10 @@ function notices.find(engine, id)
   return nil, "what it tells is not there any more", "not_found"
 end
 
---- Whose notice it is. Those of a company are sent in order.
+--- Whose notice it is; nil: a rule's. Those of a company are sent in order.
 function notices.company(told)
-  return (told.entry or told.confirmation).company
+  local about = told.entry or told.confirmation
+  return about and about.company
 end
 
 --- The next questions whose time is over by `until_time`, the earliest first.

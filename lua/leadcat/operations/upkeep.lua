@@ -1,6 +1,7 @@
 --- Maintains a store in use: expires questions, carries out what is scheduled, trims journals, frees the reader slots of dead processes, makes copies.
 -- Methods of the engine, for a timer or an administrator.
 
+local calendar = require "leadcat.insight.calendar"
 local cursor = require "leadcat.util.cursor"
 local later = require "leadcat.events.later"
 local merged = require "leadcat.util.merged"
@@ -16,12 +17,14 @@ local ROUND_STEPS = 16 -- of about 256 tenants each, whose journals one call of 
 
 local BACKUP = { compact = options_of.of_type "boolean" }
 
-local MARKS = { age = 30 * 24 * 3600, count = 1000000 } -- of events that came to nothing: how much of them is kept
-
-local DELIVERIES = { age = 30 * 24 * 3600, count = 100000 }
+local KEPT = { -- how much of it is kept, where not the engine's `retention` says so
+  marks = { age = 30 * 24 * 3600, count = 1000000 }, -- of events that came to nothing
+  deliveries = { age = 30 * 24 * 3600, count = 100000 },
+  calendar = { age = 1, count = 0 }, -- the list is of tenants that have a journal
+}
 
 local function kept_of(self, work)
-  return work == "marks" and MARKS or work == "deliveries" and DELIVERIES or self._shared.retention
+  return KEPT[work] or self._shared.retention
 end
 
 -- Removes what is not kept: of the journal, of the notes of unchanged events, or of marks.
@@ -64,7 +67,9 @@ local WORK = {
   marks = function(engine) return trim(engine, "marks") end,
   deliveries = function(engine) return trim(engine, "deliveries") end,
   changes = function(engine) return engine:recover() end,
+  calendar = calendar.step,
 }
+local DUE = { calendar = "journal" } -- where the list has another name
 
 -- Does one kind of work, and adds what it did to the counts.
 local function work_on(engine, work, counts)
@@ -111,7 +116,7 @@ local function visit_next(self, run, work, place, steps)
     local tenants
     local ok, following, code = moves_on(place)
     if ok then
-      tenants, following, code = self._store:due(work, keep.age, keep.count, self:_now(), place)
+      tenants, following, code = self._store:due(DUE[work] or work, keep.age, keep.count, self:_now(), place)
     end
     if not tenants then
       fail(run, following, code)
@@ -138,6 +143,14 @@ local function visit_in_rounds(self, run, work)
   end
 end
 
+-- Goes on with the calendars: this tenant's, and those of others that have a journal.
+local function visit_calendars(self, run)
+  visit(self, run, "calendar", self._tenant)
+  if not self._shared.of_one_tenant then
+    visit_in_rounds(self, run, "calendar")
+  end
+end
+
 --- Does the regular maintenance, for a timer: of all tenants of the store, or of one when `leadcat.open` was given a
 -- tenant. It closes expired questions, carries out what is scheduled and due, removes what `retention` does not keep, and frees the reader slots of killed
 -- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
@@ -145,13 +158,15 @@ end
 -- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A
 -- failure for one tenant does not stop the others. All are maintained with this engine's `retention` and host, which is
 -- told the tenant. Marks of events that came to nothing are written, and those over 30 days old or beyond a million of a tenant
--- removed; so are deliveries over 30 days old or beyond 100,000 of a tenant, but not those that wait.
----@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer}? counts of all tenants
+-- removed; so are deliveries over 30 days old or beyond 100,000 of a tenant, but not those that wait. Last, each day, by UTC, all companies
+-- are looked at for rules of `no_sale_for` (`engine:calendar`), 1,000 of a tenant a call.
+---@return {finished: integer, failed: integer, busy: integer, expired: integer, carried_out: integer, dropped: integer, removed: integer, readers: integer, calendar: integer, no_sale: integer}? counts of all tenants; calendar: companies that it has looked at for rules of `no_sale_for`, not 0 while there are more; no_sale: events of theirs
 ---@return string? message, string? code of the first failure, `unavailable`, `full`, `io` or `corrupt`; everything else was done
 function upkeep:maintain()
   self:_check_open()
   local run = { counts = {
     finished = 0, failed = 0, busy = 0, expired = 0, carried_out = 0, dropped = 0, removed = 0,
+    calendar = 0, no_sale = 0,
   } }
   visit_next(self, run, "timed", "", math.huge)
   visit_in_rounds(self, run, "journal")
@@ -168,6 +183,7 @@ function upkeep:maintain()
     fail(run, message, code)
   end
   visit_next(self, run, "changes", "", math.huge)
+  visit_calendars(self, run)
   if run.failure then
     return nil, run.failure[1], run.failure[2]
   end

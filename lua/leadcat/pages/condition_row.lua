@@ -121,22 +121,20 @@ local function list_of(texts, parse)
   return not misread and list[1] ~= nil and json.array(list) or nil, misread
 end
 
-local function lines(text)
-  local list = {}
-  for line in text:gmatch "[^\r\n]+" do
-    list[#list + 1] = line
+--- The values of a row as texts, in their order: what is chosen where there are choices, otherwise a line each.
+---@param row leadcat.ConditionRow
+---@return string[]
+function condition_row.texts(row)
+  local texts, numbers = {}, {}
+  for line in (not row.choices and row.values or ""):gmatch "[^\r\n]+" do
+    texts[#texts + 1] = line
   end
-  return list
-end
-
-local function chosen(one)
-  local keys, texts = {}, {}
-  for key in pairs(one or {}) do
-    keys[#keys + 1] = key
+  for number in pairs(row.one or {}) do
+    numbers[#numbers + 1] = number
   end
-  table.sort(keys)
-  for i, key in ipairs(keys) do
-    texts[i] = one[key]
+  table.sort(numbers)
+  for _, number in ipairs(numbers) do
+    texts[#texts + 1] = row.one[number]
   end
   return texts
 end
@@ -154,7 +152,7 @@ local function value_of(row, is)
     end
     return answer, false
   elseif LISTS[is] then
-    return list_of(row.choices and chosen(row.one) or lines(row.values or ""), parse)
+    return list_of(condition_row.texts(row), parse)
   end
   local text = clean(row.value or "")
   local value = text ~= "" and parse(text) or nil

@@ -1,7 +1,6 @@
 --- The table of the history: a row for each entry, and for a question and its answer together. What did not happen does
 -- not look as if it had.
 
-local conditions = require "leadcat.rules.conditions"
 local config = require "leadcat.rules.config"
 local filters_of = require "leadcat.pages.history_filters"
 local h = require "leadcat.pages.html"
@@ -147,37 +146,12 @@ local function status(model, entry)
   return {
     h.span { class = "leadcat-badge leadcat-badge-" .. (question and "off" or look_of(entry)), words },
     due and { " ", note(parts.sentence(model, "history.due", "time", parts.time(model, entry.due))) },
-    " ", note(why.link(model, entry.company, company_of(model, entry.company))),
+    " ", note(why.link(model, entry.company, company_of(model, entry.company),
+      entry.trigger and entry.entry)),
   }
 end
 
 -- The rule ------------------------------------------------------------------------------------------------------------
-
--- The fields that the newest rules of a trigger name, each once.
-local function fields_of(model, trigger)
-  local fields, seen = {}, {}
-  for _, rule in ipairs(model.cfg.rules) do
-    for _, group in ipairs(rule.trigger == trigger and rule.when or {}) do
-      for _, condition in ipairs(group) do
-        local field = condition.field
-        fields[#fields + 1], seen[field] = not seen[field] and field or nil, true
-      end
-    end
-  end
-  return fields
-end
-
--- What of the event its rules look at, as far as the entry has it.
-local function looked_at(model, entry)
-  model.fields[entry.trigger] = model.fields[entry.trigger] or fields_of(model, entry.trigger)
-  local facts = {}
-  for _, field in ipairs(model.fields[entry.trigger]) do
-    local place, name = conditions.place_of(field)
-    local value = place and entry[place] and entry[place][name]
-    facts[#facts + 1] = value ~= nil and { field = field, value = value } or nil
-  end
-  return words_of.facts(model, facts, model.cfg.categories)
-end
 
 -- The version of the rules in words: of which day, and its number.
 local function version(model, revision)
@@ -197,7 +171,7 @@ local function rule(model, entry)
   local name = id and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, id, model.language),
   }) or wording.trigger(model, entry.trigger)
-  local facts = looked_at(model, entry)
+  local facts = words_of.looked_at(model, entry, model.cfg, model.fields)
   return { name, " ", note(version(model, entry.revision)), facts and { " ", note(facts) } }
 end
 

@@ -2,7 +2,6 @@
 -- silent, and how old open questions are. It needs no script; each picture is also a table.
 
 local bars = require "leadcat.pages.bars"
-local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local history_filters = require "leadcat.pages.history_filters"
 local page = require "leadcat.pages.page"
@@ -14,6 +13,7 @@ local overview = {}
 ---@class leadcat.OverviewModel: leadcat.Words
 ---@field found leadcat.Overview
 ---@field cfg leadcat.Config the newest, for names
+---@field may_configure? boolean whether the reader may see what the answers teach
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 --- The periods that can be chosen, in days; the first but one is shown when none is.
@@ -70,11 +70,7 @@ end
 -- Silent rules --------------------------------------------------------------------------------------------------------
 
 local function name_of(model, rule)
-  local status = config.lead_status_of(rule.rule)
-  local known = config.rule_of(model.cfg, rule.rule)
-  local id = rule.rule:match "#(%d+)$"
-  return wording.rule(model, rule.trigger, status and wording.name_of(model.cfg.lead_statuses, status, model.language),
-    known or id and { id = tonumber(id) } or nil)
+  return wording.rule_of_key(model, model.cfg, rule.rule)
 end
 
 local function silent(model)
@@ -216,7 +212,9 @@ local function rules(model)
   rows[#rows + 1] = h.tr { class = "leadcat-total", h.th { scope = "row", text(model, "total") },
     cells(model.found.health.counts), h.td {} }
   return h.div { h.h2 { id = "leadcat-rules", text(model, "rules") },
-    parts.table("leadcat-rules", heads, rows, "leadcat-sums") }
+    parts.table("leadcat-rules", heads, rows, "leadcat-sums"),
+    model.may_configure and h.p { h.a { href = page.address(model, "/suggestions"),
+      wording.sentence(model, "suggest.title") } } }
 end
 
 -- Open questions ------------------------------------------------------------------------------------------------------

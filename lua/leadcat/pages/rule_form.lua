@@ -97,6 +97,14 @@ local function set_target(reader, rule, row, on)
   rule.enabled, rule.ask = on, rule.ask == true
 end
 
+-- After how many days without a sale it applies. What is no number is for the check to refuse.
+local function set_days(rule, row)
+  if row.days then
+    local typed = condition_row.clean(row.days)
+    rule.days = typed ~= "" and (condition_row.number_of(typed) or typed) or nil
+  end
+end
+
 local function read_group(reader, rows)
   local group = json.array {}
   for _, key in ipairs(reader.sorted(rows)) do
@@ -188,6 +196,7 @@ local function read_row(reader, row, pool, trigger, on)
     rule.lead_status = status
   end
   set_target(reader, rule, row, on and (row.switch ~= "own" or (row.enabled or row.used) ~= nil))
+  set_days(rule, row)
   set_options(reader, rule, row)
   return rule
 end
@@ -341,7 +350,7 @@ end
 local function rows_of(reader, trigger, head)
   local numbered, rows = reader.rows.rules[trigger] or {}, {}
   numbered[1] = numbered[1] or {}
-  numbered[1].set_category, numbered[1].ask = head.set_category, head.ask
+  numbered[1].set_category, numbered[1].ask, numbered[1].days = head.set_category, head.ask, head.days
   for _, key in ipairs(reader.sorted(numbered)) do
     rows[#rows + 1] = numbered[key]
   end

@@ -28,11 +28,13 @@ local settings = {}
 ---@field saved? integer the revision that was saved just now
 ---@field saved_with? string[] what others had saved before, which is in use, too
 ---@field unchanged? boolean nothing was changed, and therefore nothing saved
+---@field suggested? "added"|"not_added" whether the rule that an address suggests is in it, and not saved
 ---@field sign_in? string the address of the host's sign-in page
 ---@field licensed? boolean false: nothing can be saved
 ---@field readonly? boolean the store is only read: nothing can be saved
 ---@field trials? leadcat.ShadowReport what rules on trial would have done
 ---@field held? {count: integer, more: boolean} what rules at their limit have matched
+---@field counts? table<integer, integer> how many companies are in each category now; nil: nobody can say
 ---@field fields? leadcat.Field[] that conditions may compare, from `engine:fields`
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
@@ -76,6 +78,7 @@ end
 local MESSAGES = {
   duplicate_id = true, name_required = true, unknown_group = true, lead_status_outside_potential_customer = true,
   unknown_trigger = true, category_required = true, category_unknown = true, category_deleted = true,
+  days_required = true,
   lead_status_required = true, lead_status_unknown = true, lead_status_deleted = true,
   duplicate_name = true, duplicate_external = true, wrong_type = true, out_of_range = true, rule_never_fires = true,
   category_dead_end = true,
@@ -299,6 +302,11 @@ local function stopped(model)
   }
 end
 
+local function suggested(model)
+  return model.suggested and h.p { class = "leadcat-notice", role = "status",
+    wording.sentence(model, "suggest." .. model.suggested) }
+end
+
 --- The page of the settings.
 ---@param model leadcat.SettingsModel
 ---@return string
@@ -313,9 +321,11 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
-  return document(model, { "settings.js" }, stopped(model), form_element(form), h.p {
-    h.a { href = page.address(model, "/versions"), model.strings:text(model.language, "versions.link") },
-  })
+  return document(model, { "settings.js" }, stopped(model), suggested(model), form_element(form),
+    h.ul { class = "leadcat-links",
+      h.li { h.a { href = page.address(model, "/versions"), wording.sentence(model, "versions.link") } },
+      h.li { h.a { href = page.address(model, "/suggestions"), wording.sentence(model, "suggest.title") } },
+    })
 end
 
 --- The page for a user who may not see the settings.

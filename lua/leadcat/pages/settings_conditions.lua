@@ -198,26 +198,19 @@ local function one_value(form, prefix, row, known)
   return fields.field(form, name, text(form, "value"), control, { hidden = true, class = "leadcat-one" })
 end
 
-local function texts_of(row)
-  local list = {}
-  for line in (row.values or ""):gmatch "[^\r\n]+" do
-    list[#list + 1] = line
-  end
-  for _, value in pairs(row.one or {}) do
-    list[#list + 1] = value
-  end
-  return list
-end
-
+-- A box has the number of its value in the list, and others have those behind: the list is read in the order that it had.
 local function choices(form, prefix, row, known)
-  local list = texts_of(row)
-  local is_chosen = schema.set(list)
+  local list, places = condition_row.texts(row), {}
+  for i, value in ipairs(list) do
+    places[value] = places[value] or i
+  end
   return h.fieldset { class = "leadcat-many leadcat-choices", id = fields.id_of(prefix .. ".values"), tabindex = -1,
     h.legend { class = "leadcat-hidden", text(form, "values") },
     hidden(prefix .. ".choices", "1"),
     parts.map(with_lost(form, known.options, list), function(option, i)
-      return fields.checkbox(form, ("%s.one.%d"):format(prefix, i), h.bdi { option.name },
-        is_chosen[option.value] == true, option.value)
+      local place = places[option.value]
+      return fields.checkbox(form, ("%s.one.%d"):format(prefix, place or #list + i), h.bdi { option.name },
+        place ~= nil, option.value)
     end),
     fields.messages(form, prefix .. ".values"),
   }

@@ -6,6 +6,7 @@
 --   revision                                   that the form was made from
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
 --   rule.TRIGGER.enabled, .set_category (a category, or "take_back"), .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
+--   rule.no_sale_for.days, rule.no_sale_for.N.days   after how many days without a sale
 --   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
@@ -335,21 +336,21 @@ local function append(list, key, name)
   return item
 end
 
--- Whether the button deletes the item; one that rules name only when that is confirmed.
-local function is_deleted(list, key, verb, pressed_key, edit, rules)
+-- Whether the button deletes the item; one that is in use only when that is confirmed.
+local function is_deleted(list, key, verb, pressed_key, edit, is_used)
   if verb ~= "delete_" .. list.kind or pressed_key ~= key or not list.by_id[key] or list.added[key] then
     return pressed_key == key and (verb == "delete_" .. list.kind or verb == "drop_" .. list.kind)
-  elseif usage.of(rules)[list.kind][key] then
+  elseif is_used(list.kind, key) then
     edit.confirm = { kind = list.kind, id = key }
     return false
   end
   return true
 end
 
-local function read_list(list, rows, verb, pressed_key, language, edit, rules)
+local function read_list(list, rows, verb, pressed_key, language, edit, is_used)
   for _, key in ipairs(sorted(rows)) do
     local row, item = rows[key], nil
-    local delete = is_deleted(list, key, verb, pressed_key, edit, rules)
+    local delete = is_deleted(list, key, verb, pressed_key, edit, is_used)
     local restore = verb == "restore_" .. list.kind and pressed_key == key
     if not row.new and list.by_id[key] and not list.added[key] then
       item = list.by_id[key]
@@ -401,6 +402,13 @@ local function focus(verb, key, lists)
   return list and "add_" .. kind or nil
 end
 
+--- What the page needs of a config in which only one rule is new.
+---@param rule leadcat.Rule
+---@return leadcat.SettingsEdit
+function settings_form.edit_of(rule)
+  return { added = { category = {}, lead_status = {} }, new_rules = { [rule] = true } }
+end
+
 -- The triggers that have a card, each once.
 local function all_triggers(stored, own)
   return triggers.all(triggers.together(own or {}, triggers.used(stored)))
@@ -420,9 +428,10 @@ end
 ---@param language? string of the page, and of the names in it
 ---@param own? string[] the integrator's own triggers that the store knows
 ---@param newest? leadcat.Config whose ids new items and rules must not have; default `stored`
+---@param counts? table<integer, integer> how many companies are in each category
 ---@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
-function settings_form.read(fields, stored, language, own, newest)
+function settings_form.read(fields, stored, language, own, newest, counts)
   newest = newest or stored
   local cfg, verb, key = config.normalize(stored), pressed(fields)
   local lists = { category = new_list("category", cfg, newest), lead_status = new_list("lead_status", cfg, newest) }
@@ -432,8 +441,11 @@ function settings_form.read(fields, stored, language, own, newest)
   end
   local all = all_triggers(stored, own)
   local rows = parse(fields, schema.set(all))
+  local function is_used(kind, id)
+    return usage.of(cfg.rules)[kind][id] ~= nil or kind == "category" and (counts and counts[id] or 0) > 0
+  end
   for kind, list in pairs(lists) do
-    read_list(list, rows[kind], verb, key, language, edit, cfg.rules)
+    read_list(list, rows[kind], verb, key, language, edit, is_used)
     local step = verb == "raise_" .. kind and -1 or verb == "lower_" .. kind and 1
     if step and key then
       move_item(list.items, key, step)

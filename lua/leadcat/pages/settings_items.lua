@@ -72,12 +72,19 @@ local function order_buttons(form, kind, item, name, place)
   }
 end
 
+-- How many companies are in a category now; nil where nobody can say, and of lead statuses.
+local function companies_of(form, kind, item)
+  local count = kind == "category" and form.counts and (form.counts[item.id] or 0)
+  return count and text(form, count == 1 and "company_one" or "companies", { count = wording.number(count) })
+end
+
 local function more(form, kind, item, name, place)
   local prefix = ("%s.%d"):format(kind, item.id)
-  local rules = rules_of(form, kind, item)
+  local rules, companies = rules_of(form, kind, item), companies_of(form, kind, item)
   return h.details { class = "leadcat-item-more",
     open = form.focus == "raise_" .. prefix or form.focus == "lower_" .. prefix,
-    h.summary { text(form, "item_more"), h.span { class = "leadcat-hidden", " ", h.bdi { name } } },
+    h.summary { text(form, "item_more"), companies and h.span { class = "leadcat-muted", " \194\183 ", companies },
+      h.span { class = "leadcat-hidden", " ", h.bdi { name } } },
     h.div {
       kind == "category" and description_field(form, prefix, item),
       names(form, prefix, item),
@@ -90,8 +97,12 @@ end
 
 local function confirm(form, kind, item, name)
   local asked = form.confirm
+  local rules, count = rules_of(form, kind, item), kind == "category" and form.counts and form.counts[item.id]
   return asked and asked.kind == kind and asked.id == item.id and h.div { class = "leadcat-alert", role = "alert",
-    h.p { text(form, "in_use", { name = name, rules = rules_of(form, kind, item) or "?" }) },
+    (count or 0) > 0 and h.p { text(form, "in_use_companies", {
+      name = name, companies = companies_of(form, kind, item),
+    }) },
+    rules and h.p { text(form, "in_use", { name = name, rules = rules }) },
     h.p { button(form, ("drop_%s.%d"):format(kind, item.id), text(form, "drop"), name) },
   }
 end

@@ -9,6 +9,7 @@ local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
 local limit = require "leadcat.rules.limit"
 local merged = require "leadcat.util.merged"
+local no_sale = require "leadcat.rules.no_sale"
 local page = require "leadcat.pages.page"
 local parts = require "leadcat.pages.parts"
 local rule_form = require "leadcat.pages.rule_form"
@@ -26,10 +27,11 @@ local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, 
 
 local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
-local ON_CARD = schema.set { "set_category", "ask", "lead_status" }
+local ON_CARD = schema.set { "set_category", "ask", "lead_status", "days" }
 local FOLDED = schema.set { "when", "forward_only", "after", "from", "shadow", "limit" } -- away, also of a rule on the card
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
+local SUGGESTED_DAYS = 90
 
 -- What rules there are ------------------------------------------------------------------------------------------------
 
@@ -244,6 +246,12 @@ local function number_field(form, name, label, value, suggested)
   })))
 end
 
+-- After how many days without a sale it applies.
+local function days_field(form, rule)
+  return rule.trigger == no_sale.TRIGGER
+    and number_field(form, on_card(rule, form.place_of[rule], "days"), "days", rule.days, SUGGESTED_DAYS)
+end
+
 -- Beyond how many changes it stops, and in how many hours.
 local function limit_fields(form, rule)
   local name, most = form.place_of[rule].prefix .. ".limit", type(rule.limit) == "table" and rule.limit or {}
@@ -329,7 +337,9 @@ end
 local function otherwise(form, rule)
   local called = wording.line(config.text(rule.name, form.language)) or rule.id and ("#%d"):format(rule.id) or ""
   local category = wording.name_of(form.config.categories, rule.set_category, form.language)
-  return h.li { text(form, "rule_otherwise", { rule = called, category = category }), " ", only_when(form, rule) }
+  local days = no_sale.days(rule)
+  return h.li { text(form, "rule_otherwise", { rule = called, category = category }), " ",
+    days and text(form, "days_told", { number = condition_row.as_text(days) }) .. " ", only_when(form, rule) }
 end
 
 local function beyond(form, card)
@@ -369,7 +379,7 @@ local function one_of_several(form, rule)
     used(form, rule),
     is_first and muted(text(form, "first_rule")),
     h.div { class = "leadcat-pair-of", name_field(form, rule), not is_first and target(form, rule) },
-    not is_first and ask(form, rule),
+    not is_first and { days_field(form, rule), ask(form, rule) },
     options(form, rule),
   }
 end
@@ -479,7 +489,12 @@ local function details_of(form, card)
   if card.trigger == STATUS_TRIGGER then
     return { on_trial(form, card), status_details(form, card) }
   end
-  return { on_trial(form, card), target(form, card.rules[1]), ask(form, card.rules[1]), further_rules(form, card) }
+  local rule = card.rules[1]
+  return {
+    on_trial(form, card), days_field(form, rule),
+    rule.trigger == no_sale.TRIGGER and muted(text(form, "days_hint")),
+    target(form, rule), ask(form, rule), further_rules(form, card),
+  }
 end
 
 --- The section with a card for each trigger.

@@ -1,9 +1,11 @@
 --- The page that answers "Why did nothing happen?" for a company: what each trigger would do now, check by check, what one
 -- may try, and what has happened to it lately. It works without a script; with one, times are the reader's.
 
+local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local h = require "leadcat.pages.html"
 local page = require "leadcat.pages.page"
+local no_sale = require "leadcat.rules.no_sale"
 local parts = require "leadcat.pages.parts"
 local url = require "leadcat.util.url"
 local why_form = require "leadcat.pages.why_form"
@@ -27,6 +29,8 @@ local why = {}
 ---@field sent table<string, string> what the address says
 ---@field wrong table<string, true> what of it cannot be, by name
 ---@field tried boolean whether something is tried
+---@field at? number the moment of the past that it is about
+---@field entry? integer or of this entry
 ---@field base? string path that leadcat is served at; default "/leadcat"
 
 local text = wording.sentence
@@ -34,18 +38,21 @@ local text = wording.sentence
 --- The address of the page about a company.
 ---@param model {base?: string}
 ---@param company any its id
+---@param entry? integer whose moment it is to be about
 ---@return string
-function why.address(model, company)
-  return page.address(model, "/why?company=" .. url.escape(wording.id(company)))
+function why.address(model, company, entry)
+  return page.address(model, "/why?company=" .. url.escape(wording.id(company))
+    .. (entry and ("&entry=%d"):format(entry) or ""))
 end
 
 --- A link to the page, which a screen reader tells from the others by the company's name.
 ---@param model leadcat.Words
 ---@param company any its id
 ---@param name string
+---@param entry? integer whose moment it is to be about
 ---@return leadcat.html.Node
-function why.link(model, company, name)
-  return h.a { class = "leadcat-why", href = why.address(model, company), text(model, "why.link"),
+function why.link(model, company, name, entry)
+  return h.a { class = "leadcat-why", href = why.address(model, company, entry), text(model, "why.link"),
     h.span { class = "leadcat-hidden", " ", h.bdi { name } } }
 end
 
@@ -172,7 +179,9 @@ end
 local function name_of_decision(model, decision)
   return decision.lead_status and text(model, "history.rule_lead_status", {
     lead_status = wording.name_of(model.cfg.lead_statuses, decision.lead_status, model.language),
-  }) or wording.trigger(model, decision.trigger)
+  }) or decision.days and wording.cause(model, {
+    trigger = decision.trigger, facts = no_sale.facts(decision),
+  }, model.cfg) or wording.trigger(model, decision.trigger)
 end
 
 -- Its checks are shown where they have the answer: where a rule is on, and yet does nothing.
@@ -206,17 +215,23 @@ local function again(model, entry)
   return query and { " ", h.a { href = why.address(model, model.asked) .. "&" .. query, text(model, "why.again") } }
 end
 
+-- What its rules looked at, where the event changed nothing: of what it changed the history has it.
+local function known(model, entry)
+  local facts = entry.status == "unchanged" and conditions.looked_at(model, entry, model.cfg, {})
+  return facts and { " ", h.span { class = "leadcat-line leadcat-muted", facts } }
+end
+
 local function entry_line(model, entry)
   return h.li { class = NOTHING[entry.status] and "leadcat-off" or nil,
     h.span { class = "leadcat-line leadcat-muted", parts.time(model, entry.at) }, " ",
-    timed(model, entry.sentence, entry.at, entry.due, entry.at), again(model, entry),
+    timed(model, entry.sentence, entry.at, entry.due, entry.at), again(model, entry), known(model, entry),
   }
 end
 
 local function lately(model)
   local entries = model.why.entries
   return h.section { aria_labelledby = "leadcat-lately",
-    h.h2 { id = "leadcat-lately", text(model, "why.lately") },
+    h.h2 { id = "leadcat-lately", text(model, model.why.past and "why.until_then" or "why.lately") },
     entries[1] and h.ol { class = "leadcat-events", parts.map(entries, function(entry)
       return entry_line(model, entry)
     end) } or h.p { text(model, "history.empty") },
@@ -242,8 +257,33 @@ local function pending(model)
   }
 end
 
+local function decisions(model)
+  return h.ul { class = "leadcat-decisions", parts.map(model.why.decisions, function(decision)
+    return decision_card(model, decision)
+  end) }
+end
+
+-- What was so then.
+local function answer_then(model)
+  local found, past = model.why, model.why.past
+  return {
+    h.h2 { class = "leadcat-company", dir = "auto", found.name },
+    h.p { class = "leadcat-notice", timed(model, past.sentence, past.at), " ",
+      h.a { href = why.address(model, model.asked), text(model, "why.to_now") } },
+    past.entry and h.p { timed(model, past.entry.sentence, past.entry.at, past.entry.due, past.entry.at) },
+    found.decisions[1] and h.section { aria_labelledby = "leadcat-then",
+      h.h2 { id = "leadcat-then", text(model, past.entry and "why.then_entry" or "why.then_title") },
+      decisions(model),
+    },
+    lately(model),
+  }
+end
+
 local function answer(model)
   local found = model.why
+  if found.past then
+    return answer_then(model)
+  end
   return {
     h.h2 { class = "leadcat-company", dir = "auto", found.name },
     h.p { text(model, "confirmation.current"), ": ",
@@ -255,9 +295,7 @@ local function answer(model)
       model.tried and h.p { class = "leadcat-notice", text(model, "why.if_said"), " ",
         h.a { href = why.address(model, model.asked), text(model, "why.if_remove") } },
       why_form.element(model),
-      h.ul { class = "leadcat-decisions", parts.map(found.decisions, function(decision)
-        return decision_card(model, decision)
-      end) },
+      decisions(model),
     },
     lately(model),
   }
@@ -272,6 +310,10 @@ local function form(model)
         h.label { ["for"] = "leadcat-company", text(model, "confirmation.company") }, " ",
         h.input { id = "leadcat-company", name = "company", type = "search", value = model.asked or "", dir = "auto",
           autocomplete = "off", required = true, maxlength = 255 } },
+      h.p { class = "leadcat-field",
+        h.label { ["for"] = "leadcat-at", text(model, "why.as_of") }, " ",
+        h.input { id = "leadcat-at", name = "at", type = "date", autocomplete = "off",
+          value = model.at and os.date("!%Y-%m-%d", model.at) or "" } },
       h.p { class = "leadcat-actions", h.button { type = "submit", class = "leadcat-primary",
         text(model, "why.show") } },
     },

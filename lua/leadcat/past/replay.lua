@@ -3,6 +3,7 @@
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
+local no_sale = require "leadcat.rules.no_sale"
 
 local replay = {}
 
@@ -16,6 +17,7 @@ local function to_event(entry)
   return {
     id = entry.event_id, trigger = entry.trigger, company = entry.company, at = entry.at, actor = entry.actor,
     sale = entry.sale, contact = entry.contact, lead_status = config.lead_status_of(entry.rule),
+    facts = entry.trigger == no_sale.TRIGGER and entry.facts or nil,
   }
 end
 

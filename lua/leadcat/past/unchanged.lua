@@ -15,10 +15,11 @@ local function id_of(value)
   return value and value >= 1 and value <= MAX_ID and value or nil
 end
 
-local function new_note(self, event, outcome)
+-- `details`: what is kept of the event.
+local function new_note(self, event, outcome, details)
   local note = journal.item(event, {
     at = event.at or self:_now(), reason = outcome.reason, from = id_of(outcome.from), revision = outcome.revision,
-    event_id = event.id and event_of.key(event.id), details = journal.details(event),
+    event_id = event.id and event_of.key(event.id), details = details,
     error = type(outcome.error) == "string" and outcome.error or nil,
   })
   note.lead_status = note.lead_status and id_of(note.lead_status)
@@ -28,26 +29,49 @@ end
 --- Has the store remember the id of an event that has come to nothing.
 function unchanged.remember(self, event, outcome)
   local note = new_note(self, event, outcome)
-  note.details, note.rule_id = nil, tonumber((outcome.rule or ""):match "#(%d+)$")
+  note.rule_id = tonumber((outcome.rule or ""):match "#(%d+)$")
   note.error = note.error and note.error:sub(1, MOST_WORDS)
   self._store:remember(self._tenant, note, self:_now())
 end
 
-local function write(self, events, outcomes)
+-- What is kept of an event, which its outcome brings along; where the store has not come to look at it, all but its facts.
+local function take_details(event, outcome)
+  local details = outcome.details
+  outcome.details = nil
+  return details or journal.details(event)
+end
+
+local function notes_of(self, events, outcomes)
   local share, notes = self._shared.record_unchanged, {}
   for i, event in ipairs(events) do
     local outcome = outcomes[i]
-    if outcome and outcome.status == "unchanged" and (share == 1 or math.random() < share) then
-      local ok, note = protected.call(new_note, self, event, outcome)
-      notes[#notes + 1] = ok and note or nil
+    if outcome and outcome.status == "unchanged" then
+      local kept, details = protected.call(take_details, event, outcome)
+      local ok, note = protected.call(new_note, self, event, outcome, details)
+      notes[#notes + 1] = kept and ok and (share == 1 or math.random() < share) and note or nil
     end
   end
-  return #notes == 0 or self._store:add_unchanged(self._tenant, notes, self:_now())
+  return notes
 end
 
---- Notes the unchanged events, or the share of them that the host wants. Never fails.
-function unchanged.note(self, events, outcomes)
-  protected.call(write, self, events, outcomes)
+--- The notes of the unchanged events, or of the share of them that the host wants; nil where it wants none. Takes the
+-- `details` that `rounds.run` has left in the outcomes. Never fails.
+---@return table[]? notes
+function unchanged.notes(self, events, outcomes)
+  if not self._shared.record_unchanged then
+    return nil
+  end
+  local ok, notes = protected.call(notes_of, self, events, outcomes)
+  return ok and notes or {}
+end
+
+--- Writes the notes. Never fails.
+---@param notes table[]? of `unchanged.notes`
+function unchanged.write(self, notes)
+  if notes and notes[1] then
+    local store = self._store
+    protected.call(store.add_unchanged, store, self._tenant, notes, self:_now())
+  end
 end
 
 --- The newest `limit` of entries and notes, both as the store returns them, newest first.

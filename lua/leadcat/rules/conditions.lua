@@ -157,6 +157,18 @@ local function check_ids(found, path, condition, categories)
   end
 end
 
+--- Counts a field that a rule looks at: there may be 64 different ones in a config.
+---@param found leadcat.Problem[]
+---@param path string
+---@param field string
+---@param totals table from `conditions.totals`
+function conditions.count_field(found, path, field, totals)
+  if not CATEGORY[field] and not totals.named[field] then
+    totals.named[field] = true
+    count(found, path, totals, "fields", 1, "different fields in their conditions")
+  end
+end
+
 local function check_condition(found, path, condition, totals, categories)
   local before = #found
   if not schema.check_object(found, path, condition, CONDITION) then
@@ -164,9 +176,8 @@ local function check_condition(found, path, condition, totals, categories)
   end
   check_value(found, path .. ".value", condition, totals)
   local field = condition.field
-  if type(field) == "string" and not CATEGORY[field] and not totals.named[field] then
-    totals.named[field] = true
-    count(found, path .. ".field", totals, "fields", 1, "different fields in their conditions")
+  if type(field) == "string" then
+    conditions.count_field(found, path .. ".field", field, totals)
   end
   if #found == before and field == "category" and not WITHOUT[condition.is] then
     check_ids(found, path .. ".value", condition, categories)

@@ -7,6 +7,7 @@ local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local limit = require "leadcat.rules.limit"
 local lint = require "leadcat.rules.lint"
+local no_sale = require "leadcat.rules.no_sale"
 local schema = require "leadcat.rules.schema"
 
 local config = {}
@@ -32,6 +33,7 @@ local config = {}
 ---@field set_category? integer id of a category
 ---@field ask? boolean
 ---@field lead_status? integer id of a lead status, for `lead_status_set`
+---@field days? integer for `no_sale_for`: after how many days without a sale it fires, 1 to 3650
 ---@field id? integer 1 to 2^31-1, unique and for life; one rule of a trigger (and lead status) may lack it. `normalize`, and with it `save`, gives one to the others
 ---@field name? leadcat.Text
 ---@field from? leadcat.From default: the group `potential_customer`
@@ -57,6 +59,7 @@ local config = {}
 
 config.TRIGGERS = {
   "sale_registered", "sale_won", "sale_lost", "lead_status_set", "sale_reopened", "sale_deleted",
+  no_sale.TRIGGER,
 }
 config.TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- the triggers whose rules may take back what the sale did
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
@@ -254,7 +257,7 @@ local RULE = schema.kind("a rule", {
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
   { "take_back", boolean }, { "shadow", boolean },
-  { "after", after.check }, { "limit", limit.check },
+  { "after", after.check }, { "limit", limit.check }, { "days", no_sale.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
 
@@ -463,6 +466,12 @@ local function check_rule(found, path, rule, categories, statuses)
   if (TRIGGER[rule.trigger] or config.is_own_trigger(rule.trigger)) and not by_status and rule.lead_status ~= nil then
     warn(found, path .. ".lead_status", "unknown_field", "means nothing: only a rule for lead_status_set has one")
   end
+  if rule.trigger ~= no_sale.TRIGGER and rule.days ~= nil then
+    warn(found, path .. ".days", "unknown_field", "means nothing: only a rule for no_sale_for has one")
+  elseif rule.trigger == no_sale.TRIGGER and rule.enabled == true and rule.days == nil then
+    add(found, path .. ".days", "days_required", "is missing: an enabled rule needs a number of days from 1 to %d",
+      no_sale.MOST)
+  end
   if rule.take_back == true then
     check_take_back(found, path, rule)
   elseif rule.enabled == true then
@@ -485,6 +494,9 @@ local function check_rules(found, rules, categories, statuses, own)
       check_own_trigger(found, at, rule, own)
       conditions.check_from(found, at .. ".from", rule, FROM_CHECKS, categories)
       conditions.check(found, at .. ".when", rule.when, totals, categories)
+      if no_sale.days(rule) then
+        conditions.count_field(found, at .. ".days", no_sale.FIELD, totals)
+      end
     end
   end
 end

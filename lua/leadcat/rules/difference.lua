@@ -119,6 +119,9 @@ local function compare_conditions(diff, name, old, new)
   if (old.forward_only == true) ~= (new.forward_only == true) then
     say(diff, new.forward_only and "rule_forward" or "rule_forward_not", { rule = name })
   end
+  if old.days ~= new.days and new.days then
+    say(diff, "rule_days", { rule = name, number = wording.number(new.days) })
+  end
   if not is_same(old.after, new.after) then
     say(diff, new.after and "rule_after" or "rule_after_none", {
       rule = name, time = new.after and wording.after(diff.words, new) or nil,

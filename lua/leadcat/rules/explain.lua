@@ -8,6 +8,7 @@ local fetch = require "leadcat.events.fetch"
 local json = require "leadcat.util.json"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
+local no_sale = require "leadcat.rules.no_sale"
 local options_of = require "leadcat.util.options"
 local settings = require "leadcat.rules.save"
 local why = require "leadcat.words.why"
@@ -79,7 +80,7 @@ local function rules_tried(cfg, enabled, facts, found, kind)
       break
     end
     local when = json.array {}
-    for _, group in ipairs(rule.when or {}) do
+    for _, group in ipairs(no_sale.when(rule)) do
       local all = json.array {}
       for _, condition in ipairs(group) do
         place = place + 1
@@ -148,7 +149,11 @@ end
 
 local OPTIONS = { language = options_of.of_type("string", "a language tag") }
 
-local function name_of(self, company)
+--- What a company is called in sentences.
+---@param self leadcat.Engine
+---@param company string|integer
+---@return string
+function explain.name_of(self, company)
   return wording.line(self:company_name(company)) or wording.line(company) or "?"
 end
 
@@ -161,6 +166,16 @@ local function names_of_fields(self, language)
   return names
 end
 
+--- The words of an engine's sentences, with what the host calls its fields.
+---@param self leadcat.Engine
+---@param first? string a language tag; where it is not known
+---@param second? string this one; then the engine's
+---@return leadcat.Words
+function explain.words(self, first, second)
+  local language = self.strings:language(first, second, self.language)
+  return { strings = self.strings, language = language, known_fields = names_of_fields(self, language) }
+end
+
 --- What all decisions about a company need: {event, category, licensed, company (its name), words}; or nil, message, code.
 function explain.facts_of(self, event, language)
   local category
@@ -171,10 +186,9 @@ function explain.facts_of(self, event, language)
   if code then
     return nil, message, code
   end
-  language = self.strings:language(language, event.actor and event.actor.language, self.language)
   return {
-    event = event, category = category, licensed = licensed, company = name_of(self, event.company),
-    words = { strings = self.strings, language = language, known_fields = names_of_fields(self, language) },
+    event = event, category = category, licensed = licensed, company = explain.name_of(self, event.company),
+    words = explain.words(self, language, event.actor and event.actor.language),
   }
 end
 
@@ -243,6 +257,25 @@ local function evaluate(self, about, event, made)
   return known == event and explained or ask(known), known
 end
 
+--- Adds the sentence to a decision, to its conditions what they say, and when what it schedules is due.
+---@param about table as `facts_of` gives it
+---@param cfg leadcat.Config that decided
+---@param event leadcat.Event
+---@param decision leadcat.Explanation
+---@param at number when it happens
+---@param any_lead_status? boolean the event names none
+function explain.tell(about, cfg, event, decision, at, any_lead_status)
+  if decision.scheduled then
+    decision.scheduled.due = at + decision.scheduled.seconds
+  end
+  decision.sentence = why.decision {
+    cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
+    any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
+    reason = decision.reason, takes_back = decision.takes_back, choice = event.choice,
+    tried = say_conditions(decision, cfg, about.words), scheduled = decision.scheduled, at = at,
+  }
+end
+
 --- The decision about an event, with its sentence; or nil, message, code. `any_lead_status`: the event names none.
 function explain.one(self, about, event, any_lead_status)
   local last, why_not, failure = last_change(self, about.event)
@@ -265,16 +298,7 @@ function explain.one(self, about, event, any_lead_status)
     licensed = about.licensed,
   }, about.enabled)
   add_late(self, decision, event, last)
-  local at = event.at or self:_now()
-  if decision.scheduled then
-    decision.scheduled.due = at + decision.scheduled.seconds
-  end
-  decision.sentence = why.decision {
-    cfg = cfg, words = about.words, company = about.company, trigger = event.trigger, lead_status = event.lead_status,
-    any_lead_status = any_lead_status, category = about.category, action = decision.action, to = decision.to,
-    reason = decision.reason, takes_back = decision.takes_back, choice = event.choice,
-    tried = say_conditions(decision, cfg, about.words), scheduled = decision.scheduled, at = at,
-  }
+  explain.tell(about, cfg, event, decision, event.at or self:_now(), any_lead_status)
   return decision
 end
 
@@ -294,7 +318,7 @@ function explain.sentence_of(self, about, entry)
   if not cfg then
     return nil, message, code
   end
-  return why.entry(entry, cfg, about.words, name_of(self, entry.company))
+  return why.entry(entry, cfg, about.words, explain.name_of(self, entry.company))
 end
 
 -- Adds the entry of the event's first delivery, if there was one.

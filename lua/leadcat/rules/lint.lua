@@ -29,6 +29,7 @@
 -- Of what conditions are about only the first eight of each are reported.
 
 local conflicts = require "leadcat.rules.conflicts"
+local no_sale = require "leadcat.rules.no_sale"
 local schema = require "leadcat.rules.schema"
 
 local lint = {}
@@ -121,7 +122,7 @@ local function warn(flows, rule, category, path, ...)
   schema.warn(flows.found, path, ...)
   local example = {
     trigger = rule.trigger, lead_status = rule.trigger == BY_STATUS and rule.lead_status or nil, company = "example",
-    category = category,
+    category = category, facts = no_sale.facts(rule),
   }
   flows.found[#flows.found].example = example
   return example
@@ -491,7 +492,7 @@ local function new_place(rule, index)
   return {
     index = index, rule = rule, always = rule.when == nil, at_once = not (rule.after or rule.shadow),
     groups = groups, categories = categories, starts = starts,
-    key = rule.trigger == BY_STATUS and rule.lead_status or rule.trigger,
+    key = rule.trigger == BY_STATUS and rule.lead_status or no_sale.key(rule) or rule.trigger,
   }
 end
 

@@ -1,6 +1,7 @@
 --- The predefined configs, in six languages.
 
 local config = require "leadcat.rules.config"
+local recipes = require "leadcat.rules.recipes"
 
 local preset = {}
 
@@ -138,65 +139,16 @@ for i, trigger in ipairs { "sale_registered", "sale_won", "sale_lost", "lead_sta
   superoffice.rules[i] = { trigger = trigger, enabled = false, ask = false }
 end
 
--- A worked example: what a company has bought, and where it is, decide its category.
--- A customer may rise, and never falls.
-local tiers = config.copy(superoffice)
-
-local function category(id, rank, names, descriptions)
-  return { id = id, rank = rank, group = "customer", name = names, description = descriptions }
+local PRESETS = { superoffice = superoffice }
+preset.NAMES = { "superoffice" }
+for _, recipe in ipairs(recipes.of(superoffice)) do
+  preset.NAMES[#preset.NAMES + 1] = recipe.name
+  PRESETS[recipe.name] = recipe.config
 end
-
--- Behind Customer.
-table.insert(tiers.categories, 6, category(9, 6, {
-  en = "A customer", no = "A-kunde", sv = "A-kund", da = "A-kunde", de = "A-Kunde", nl = "A-klant",
-}, {
-  en = "A customer in our home market.", no = "En kunde i hjemmemarkedet vårt.", sv = "En kund på vår hemmamarknad.",
-  da = "En kunde på vores hjemmemarked.", de = "Ein Kunde in unserem Heimatmarkt.",
-  nl = "Een klant in onze thuismarkt.",
-}))
-table.insert(tiers.categories, 7, category(10, 7, {
-  en = "VIP", no = "VIP", sv = "VIP", da = "VIP", de = "VIP", nl = "VIP",
-}, {
-  en = "Has bought for 100,000 or more at once.", no = "Har kjøpt for 100 000 eller mer på én gang.",
-  sv = "Har köpt för 100 000 eller mer på en gång.", da = "Har købt for 100.000 eller mere på én gang.",
-  de = "Hat für 100.000 oder mehr auf einmal gekauft.", nl = "Heeft in één keer voor 100.000 of meer gekocht.",
-}))
-for i, item in ipairs(tiers.categories) do
-  item.rank = i
-end
-
-local BUYERS = { groups = { "potential_customer", "customer" } }
-table.remove(tiers.rules, 2) -- of won sales
-table.insert(tiers.rules, 2, {
-  trigger = "sale_won", enabled = true, ask = false, set_category = 10, id = 1, from = BUYERS, forward_only = true,
-  when = { { { field = "sale.amount", is = "at_least", value = 100000 } } },
-  name = {
-    en = "Large sales", no = "Store salg", sv = "Stora försäljningar", da = "Store salg", de = "Große Verkäufe",
-    nl = "Grote verkopen",
-  },
-})
-table.insert(tiers.rules, 3, {
-  trigger = "sale_won", enabled = true, ask = false, set_category = 9, id = 2, from = BUYERS, forward_only = true,
-  when = { { { field = "company.country", is = "one_of", value = { "Norway", "NO" } } } },
-  name = {
-    en = "Sales in Norway", no = "Salg i Norge", sv = "Försäljningar i Norge", da = "Salg i Norge",
-    de = "Verkäufe in Norwegen", nl = "Verkopen in Noorwegen",
-  },
-})
-table.insert(tiers.rules, 4, {
-  trigger = "sale_won", enabled = true, ask = true, set_category = 5,
-  name = {
-    en = "Other sales", no = "Andre salg", sv = "Andra försäljningar", da = "Andre salg", de = "Andere Verkäufe",
-    nl = "Andere verkopen",
-  },
-})
-
-local PRESETS = { superoffice = superoffice, tiers = tiers }
-preset.NAMES = { "superoffice", "tiers" }
 
 --- A new copy of a predefined config. An unknown name raises at level 3, to blame the caller of `leadcat.preset`, which
 --- must therefore not make a tail call to this.
----@param name "superoffice"|"tiers"
+---@param name leadcat.PresetName
 ---@return leadcat.Config
 function preset.get(name)
   if not PRESETS[name] then

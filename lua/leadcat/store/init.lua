@@ -101,6 +101,7 @@
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
 --   overlay?          from `overlay`: nothing is written, it remembers what would have been
 --   schedules_nothing?  what would be scheduled is only told
+--   notes?            what comes to nothing has `details`, and so has what lacks a verdict: what is kept of the event, as JSON
 --   run?              id of the run that the events belong to: kept in the details
 --   foresee?          only look; results are what the events are going to come to. Gives a digest of those in front of the
 --                     first that lacks something
@@ -190,6 +191,7 @@
 ---@field create fun(self, tenant: string, items: table[], category: integer): integer?, string?, string? adds companies `{company, company_is_integer}`, those that are there stay as they are; how many were new
 ---@field set_category fun(self, tenant: string, company: string, to: integer, from: integer): true?, string?, string? compare and set, without an entry. `conflict`: it does not stand in `from`; `not_found`
 ---@field companies fun(self, tenant: string, after: string, limit: integer): table?, integer[]|string|nil, string? companies behind `after`, as the host knows them, and their categories; the order is fixed
+---@field tally fun(self, tenant: string, after: string, limit: integer): table<integer, integer>?, string?, string? how many companies are in each category, of those behind the company `after` ("": of all): a store looks at `limit` of them or more, and gives the company behind which to go on, or nil at the end
 --
 -- Cursors: written by `write` and `handle`.
 ---@field cursor fun(self, tenant: string, name: string): string?, string?, string? the text. `not_found`
@@ -227,7 +229,7 @@ return {
   later = { "scheduled", "schedule_of", "end_scheduled", "held" },
   journal = { "entry", "history", "search", "add_unchanged", "changes", "newest_change", "daily", "recount" },
   questions = { "confirmation", "confirmations", "count_confirmations", "assign", "expire", "expiring" },
-  companies = { "company", "create", "set_category", "companies" },
+  companies = { "company", "create", "set_category", "companies", "tally" },
   cursors = { "cursor" },
   counters = { "add", "counters" },
   deliveries = { "put_delivery", "take_deliveries", "end_deliveries", "deliveries", "delivery" },

@@ -1,5 +1,7 @@
 --- When a rule applies, in words.
 
+local rules = require "leadcat.rules.conditions"
+local no_sale = require "leadcat.rules.no_sale"
 local unicode = require "leadcat.util.unicode"
 local wording = require "leadcat.words.wording"
 
@@ -10,7 +12,7 @@ local MOST_STARTS = 8 -- groups and categories
 local ELLIPSIS = "\226\128\166" -- U+2026
 
 local KINDS = { number = "number", string = "text", boolean = "boolean" } -- as explanations call what was found
-local FIELDS = { category = "category", ["category.rank"] = "category_rank" }
+local FIELDS = { category = "category", ["category.rank"] = "category_rank", [no_sale.FIELD] = "no_sale_days" }
 
 local function text(words, key, values)
   return wording.sentence(words, "condition." .. key, values)
@@ -166,6 +168,37 @@ function conditions.facts(words, facts, categories)
     group[#group + 1] = shown and { field = fact.field, is = "equals", value = fact.value } or nil
   end
   return conditions.all(words, { group }, categories)
+end
+
+-- The fields that the newest rules of a trigger name, each once.
+local function fields_of(cfg, trigger)
+  local fields, seen = {}, {}
+  for _, rule in ipairs(cfg.rules) do
+    for _, group in ipairs(rule.trigger == trigger and rule.when or {}) do
+      for _, condition in ipairs(group) do
+        local field = condition.field
+        fields[#fields + 1], seen[field] = not seen[field] and field or nil, true
+      end
+    end
+  end
+  return fields
+end
+
+--- What of the event the rules of its trigger look at, as far as the entry has it.
+---@param words leadcat.Words
+---@param entry leadcat.Entry with a trigger
+---@param cfg leadcat.Config the newest
+---@param named table<string, string[]> fields by trigger: what was found once is kept there
+---@return string? nil: nothing of it can be shown
+function conditions.looked_at(words, entry, cfg, named)
+  named[entry.trigger] = named[entry.trigger] or fields_of(cfg, entry.trigger)
+  local facts = {}
+  for _, field in ipairs(named[entry.trigger]) do
+    local place, name = rules.place_of(field)
+    local value = place and entry[place] and entry[place][name]
+    facts[#facts + 1] = value ~= nil and { field = field, value = value } or nil
+  end
+  return conditions.facts(words, facts, cfg.categories)
 end
 
 --- Where a rule starts, the first eight of them.

@@ -3,6 +3,7 @@
 
 local after = require "leadcat.rules.after"
 local config = require "leadcat.rules.config"
+local no_sale = require "leadcat.rules.no_sale"
 local unicode = require "leadcat.util.unicode"
 
 local wording = {}
@@ -223,12 +224,35 @@ function wording.rule(words, trigger, lead_status, rule)
   return own and label .. " \226\128\186 " .. own or label -- U+203A
 end
 
+--- The same of the rule with this key, also when there is none any more.
+---@param words leadcat.Words
+---@param cfg leadcat.Config
+---@param key string
+---@return string
+function wording.rule_of_key(words, cfg, key)
+  local status, id = config.lead_status_of(key), config.rule_id_of(key)
+  return wording.rule(words, key:match "^[^:#]+", status and wording.name_of(cfg.lead_statuses, status, words.language),
+    config.rule_of(cfg, key) or id and { id = id } or nil)
+end
+
+-- That there was no sale, and for how many days, where it is known and more than one.
+local function no_sale_for(words, record)
+  local days = type(record.facts) == "table" and wording.line(record.facts[no_sale.FIELD])
+  if not days or days == "1" then
+    return wording.cause_of_trigger(words, record.trigger)
+  end
+  return wording.sentence(words, "confirmation." .. record.trigger, { number = days })
+end
+
 --- What led to a question or to an entry of the journal: the sale, or the lead status.
 ---@param words leadcat.Words
----@param record {trigger: string, sale?: table, contact?: table, lead_status?: integer}
+---@param record {trigger: string, sale?: table, contact?: table, facts?: table, lead_status?: integer}
 ---@param cfg leadcat.Config
 ---@return string sentence
 function wording.cause(words, record, cfg)
+  if record.trigger == no_sale.TRIGGER then
+    return no_sale_for(words, record)
+  end
   local of_contact = record.trigger == "lead_status_set"
   local name = wording.called(of_contact and record.contact or not of_contact and record.sale)
   if config.is_own_trigger(record.trigger) then
@@ -267,7 +291,7 @@ function wording.cause_of_entry(words, entry, cfg)
     return wording.sentence(words, "history.undo_of")
   end
   local cause = wording.cause(words, {
-    trigger = entry.trigger, sale = entry.sale, contact = entry.contact,
+    trigger = entry.trigger, sale = entry.sale, contact = entry.contact, facts = entry.facts,
     lead_status = config.lead_status_of(entry.rule),
   }, cfg)
   local taken_back = entry.takes_back and entry.status == "updated"

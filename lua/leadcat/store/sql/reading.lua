@@ -200,6 +200,19 @@ function reading:companies(tenant, after, limit)
   return companies, categories
 end
 
+-- Of all of them: the database counts faster than it sends.
+function reading:tally(tenant)
+  local rows, message, code = self:run(statements.tally, { tenant })
+  if not rows then
+    return nil, message, code
+  end
+  local counts = {}
+  for _, row in ipairs(rows) do
+    counts[row[1]] = row[2]
+  end
+  return counts
+end
+
 function reading:cursor(tenant, name)
   local row, message, code = one(self, statements.cursor, { tenant, name }, "there is no such cursor")
   return row and row[1], message, code

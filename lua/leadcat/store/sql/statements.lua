@@ -394,6 +394,8 @@ statement("companies", "bytea int4 bytea int8", [[
 SELECT company, is_integer, category FROM leadcat.company
 WHERE tenant = $1::bytea AND category IS NOT NULL AND company > $3::bytea AND $2::int4 = 0 ORDER BY company
   LIMIT $4::int8]])
+statement("tally", "bytea", [[
+SELECT category, count(*) FROM leadcat.company WHERE tenant = $1::bytea AND category IS NOT NULL GROUP BY category]])
 
 -- Upkeep -------------------------------------------------------------------------------------------------------------
 

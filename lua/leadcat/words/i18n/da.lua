@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Et salg blev genåbnet.",
   ["confirmation.sale_deleted"] = "Salget {sale} blev slettet.",
   ["confirmation.sale_deleted_unnamed"] = "Et salg blev slettet.",
+  ["confirmation.no_sale_for"] = "Der har ikke været noget salg i {number} dage.",
+  ["confirmation.no_sale_for_unnamed"] = "Der har ikke været noget salg i et stykke tid.",
   ["confirmation.proposal"] = "Vil du ændre kategorien for {company} fra {from} til {to}?",
   ["confirmation.takes_back"] = "Dette tager det tilbage, som salget ændrede.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus sat",
   ["history.sale_reopened"] = "Salg genåbnet",
   ["history.sale_deleted"] = "Salg slettet",
+  ["history.no_sale_for"] = "Intet salg i et stykke tid",
   ["history.taken_back"] = "Det, som salget havde ændret, blev taget tilbage.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -217,6 +220,31 @@ return {
   ["held.stopped"] = "En regel har nået sin grænse: {count} ændringer holdes tilbage.",
   ["held.stopped_more"] = "En regel har nået sin grænse: mere end {count} ændringer holdes tilbage.",
   ["held.look"] = "Se på dem",
+  ["suggest.found"] = "I {share} af {cases} tilfælde, hvor {conditions}, blev {category} valgt i stedet for "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "I andre tilfælde blev den valgt i {share} af {cases}.",
+  ["suggest.effect"] = "Med en regel, der foreslår {category} der, ville brugerne have skullet rette {after} "
+    .. "forslag i stedet for {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Hvad svarene viser",
+  ["suggest.hint"] = "Hvor brugerne ofte vælger en anden kategori end den foreslåede, og en betingelse "
+    .. "adskiller disse tilfælde fra de andre, kan en regel foreslå den med det samme.",
+  ["suggest.none"] = "Svarene fra de seneste {days} dage tyder ikke på nogen ny regel.",
+  ["suggest.limits"] = "En regel foreslås kun, hvor betingelserne gjaldt i mindst {cases} tilfælde, den anden "
+    .. "kategori blev valgt i mindst {share} af disse og mindst {margin} procentpoint oftere end "
+    .. "ellers, og tilfældigheder alene ville føre til et forslag i højst {doubt} af sådanne "
+    .. "søgninger.",
+  ["suggest.not_whole"] = "Der er flere svar, end der undersøges: Disse er de nyeste.",
+  ["suggest.rules"] = "Regler, der spørger",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Anden kategori valgt",
+  ["suggest.add"] = "Tilføj denne regel …",
+  ["suggest.add_hint"] = "Indstillingerne åbnes med reglen. Intet gemmes, før du gemmer.",
+  ["suggest.added"] = "Den foreslåede regel er tilføjet, men ikke gemt endnu. Se på den, og gem derefter.",
+  ["suggest.not_added"] = "Den foreslåede regel passer ikke længere til de regler, der er i brug. Se på forslagene "
+    .. "igen.",
+  ["suggest.details"] = "Afprøvede betingelser: {tried}. Af disse tilfælde blev {held_out} holdt uden for "
+    .. "søgningen for at kontrollere den; {share} af dem stemmer.",
   ["trials.title"] = "Regler på prøve",
   ["trials.hint"] =
     "Regler på prøve ændrer intet. Her er, hvad de ville have gjort, ved siden af hvad brugere og andre "
@@ -321,6 +349,7 @@ return {
   ["settings.lead_status_set"] = "Opdater kategorien, når en leadstatus indstilles til",
   ["settings.sale_reopened"] = "Opdater kategori, når et salg genåbnes",
   ["settings.sale_deleted"] = "Opdater kategori, når et salg slettes",
+  ["settings.no_sale_for"] = "Opdater kategori, når et firma ikke har haft salg i et stykke tid",
   ["settings.takes_back"] =
     "Firmaet går tilbage til den kategori, det havde, før salget ændrede den, hvis intet andet har ændret den siden.",
   ["settings.take_back"] = "Kategorien før salget",
@@ -356,6 +385,9 @@ return {
   ["settings.name_in"] = "Navn ({language})",
   ["settings.used_by"] = "Bruges af: {rules}.",
   ["settings.unused"] = "Ingen regel bruger dette.",
+  ["settings.companies"] = "{count} firmaer",
+  ["settings.company_one"] = "1 firma",
+  ["settings.in_use_companies"] = "{name} er kategorien for {companies} nu.",
   ["settings.in_use"] = "{name} bruges af: {rules}. Vil du slette alligevel?",
   ["settings.drop"] = "Slet alligevel",
   ["settings.default"] = "Kontakter begynder med denne lead-status",
@@ -454,6 +486,10 @@ return {
   ["settings.first_rule"] = "Kategorien, som denne regel sætter, vælges ovenfor. Den første regel, der gælder, afgør.",
   ["settings.after_number"] = "Afgør senere, efter",
   ["settings.after_unit"] = "Enhed",
+  ["settings.days"] = "Dage uden salg",
+  ["settings.days_told"] = "Efter {number} dage uden salg.",
+  ["settings.days_hint"] =
+    "Firmaerne gennemgås én gang om dagen. For hvert firma gælder reglen én gang, og igen først efter et nyt salg.",
   ["settings.limit_changes"] = "Stands efter så mange ændringer",
   ["settings.limit_hours"] = "på så mange timer",
   ["settings.unit_days"] = "dage",
@@ -474,6 +510,7 @@ return {
     "Kun kategorier i gruppen Potentiel kunde kan have leadstatus.",
   ["settings.problem.unknown_trigger"] = "Denne hændelse er ikke kendt her, så reglen gør aldrig noget.",
   ["settings.problem.category_required"] = "Vælg en kategori.",
+  ["settings.problem.days_required"] = "Angiv antallet af dage.",
   ["settings.problem.category_unknown"] = "Denne kategori findes ikke længere. Vælg en anden.",
   ["settings.problem.category_deleted"] = "Denne kategori er slettet. Vælg en anden.",
   ["settings.problem.lead_status_required"] = "Vælg en leadstatus.",
@@ -579,6 +616,7 @@ return {
   ["difference.rule_takes_back_not"] = "”{rule}” tager ikke længere det tilbage, som salget ændrede.",
   ["difference.rule_after"] = "”{rule}” afgør nu {time} efter hændelsen.",
   ["difference.rule_after_none"] = "”{rule}” afgør nu med det samme.",
+  ["difference.rule_days"] = "”{rule}” gælder nu efter {number} dage uden salg.",
   ["difference.rule_shadow"] = "”{rule}” er nu kun på prøve.",
   ["difference.rule_shadow_not"] = "”{rule}” er ikke længere på prøve.",
   ["difference.rule_limit"] = "”{rule}” standser nu ved {changes} ændringer på {time}.",
@@ -609,6 +647,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorien",
   ["condition.category_rank"] = "kategoriens rang",
+  ["condition.no_sale_days"] = "antallet af dage uden salg",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nej",
   ["condition.quoted"] = "”{value}”",
@@ -673,6 +712,21 @@ return {
   ["why.if_try"] = "Prøv",
   ["why.if_said"] = "Her vises, hvad der ville ske med det, du har udfyldt.",
   ["why.if_remove"] = "Vis, hvad der faktisk ville ske",
+  ["why.then"] = "{time}, under version {revision} af reglerne, var {company} i {category}.",
+  ["why.then_nowhere"] = "{time}, under version {revision} af reglerne. Det vides ikke, hvor {company} var.",
+  ["why.then_no_rules"] = "{time} var der ikke gemt regler endnu.",
+  ["why.then_by_later"] = "Det følger af, hvor den næste post i historikken fandt den.",
+  ["why.then_by_now"] = "Historikken har intet om den: Dette er kategorien nu.",
+  ["why.then_moved"] =
+    "Efter den sidste post før dette flyttede noget andet end leadcat den til {category}. Hvornår vides ikke.",
+  ["why.then_gone"] = "Reglerne i den version er ikke længere gemt.",
+  ["why.then_facts"] = "Ikke gemt, eller ikke kendt dengang: {fields}.",
+  ["why.then_not_kept"] = "Hvad licenser, vagter og CRM-systemet sagde dengang, vides kun, hvor en post har det.",
+  ["why.then_title"] = "Hvad datidens regler ville have gjort",
+  ["why.then_entry"] = "Hvad der blev afgjort, og hvorfor",
+  ["why.until_then"] = "Hvad der var sket indtil da",
+  ["why.to_now"] = "Vis, hvad der ville ske nu",
+  ["why.as_of"] = "Dato (valgfri)",
   ["why.lately"] = "Hvad der er sket på det seneste",
   ["why.again"] = "Kontrollér det med oplysningerna fra denne hændelse",
   ["why.not_recorded"] = "Hændelser, der ikke ændrede noget, registreres ikke her.",

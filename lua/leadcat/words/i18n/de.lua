@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Ein Verkauf wurde wieder geöffnet.",
   ["confirmation.sale_deleted"] = "Der Verkauf {sale} wurde gelöscht.",
   ["confirmation.sale_deleted_unnamed"] = "Ein Verkauf wurde gelöscht.",
+  ["confirmation.no_sale_for"] = "Seit {number} Tagen gab es keinen Verkauf.",
+  ["confirmation.no_sale_for_unnamed"] = "Seit einiger Zeit gab es keinen Verkauf.",
   ["confirmation.proposal"] = "Möchten Sie die Kategorie der Firma {company} von {from} in {to} ändern?",
   ["confirmation.takes_back"] = "Damit wird zurückgenommen, was der Verkauf geändert hat.",
   ["confirmation.category"] = "Kategorie",
@@ -151,6 +153,7 @@ return {
   ["history.lead_status_set"] = "Lead-Status gesetzt",
   ["history.sale_reopened"] = "Verkauf wieder geöffnet",
   ["history.sale_deleted"] = "Verkauf gelöscht",
+  ["history.no_sale_for"] = "Seit einiger Zeit kein Verkauf",
   ["history.taken_back"] = "Was der Verkauf geändert hatte, wurde zurückgenommen.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Lead-Status: {lead_status}",
@@ -219,6 +222,32 @@ return {
   ["held.stopped"] = "Eine Regel ist an ihrer Grenze: {count} Änderungen sind zurückgehalten.",
   ["held.stopped_more"] = "Eine Regel ist an ihrer Grenze: mehr als {count} Änderungen sind zurückgehalten.",
   ["held.look"] = "Ansehen",
+  ["suggest.found"] = "In {share} von {cases} Fällen, in denen gilt: {conditions}, wurde {category} statt "
+    .. "{proposed} gewählt.",
+  ["suggest.elsewhere"] = "In anderen Fällen wurde sie in {share} von {cases} gewählt.",
+  ["suggest.effect"] = "Mit einer Regel, die dort {category} vorschlägt, hätten Benutzer {after} statt {before} "
+    .. "Vorschläge korrigieren müssen.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Was die Antworten zeigen",
+  ["suggest.hint"] = "Wo Benutzer oft eine andere Kategorie als die vorgeschlagene wählen und eine Bedingung "
+    .. "diese Fälle von den anderen unterscheidet, kann eine Regel sie gleich vorschlagen.",
+  ["suggest.none"] = "Die Antworten der letzten {days} Tage legen keine neue Regel nahe.",
+  ["suggest.limits"] = "Eine Regel wird nur vorgeschlagen, wo ihre Bedingungen in mindestens {cases} Fällen "
+    .. "galten, die andere Kategorie in mindestens {share} davon und mindestens {margin} "
+    .. "Prozentpunkte häufiger als sonst gewählt wurde und der Zufall allein in höchstens "
+    .. "{doubt} solcher Suchen zu einem Vorschlag führen würde.",
+  ["suggest.not_whole"] = "Es gibt mehr Antworten, als untersucht werden: Dies sind die neuesten.",
+  ["suggest.rules"] = "Regeln, die fragen",
+  ["suggest.answers"] = "Antworten",
+  ["suggest.corrected"] = "Andere Kategorie gewählt",
+  ["suggest.add"] = "Diese Regel hinzufügen …",
+  ["suggest.add_hint"] = "Die Einstellungen öffnen sich mit der Regel. Nichts wird gespeichert, bevor Sie speichern.",
+  ["suggest.added"] = "Die vorgeschlagene Regel wurde hinzugefügt, aber noch nicht gespeichert. Prüfen Sie sie, "
+    .. "und speichern Sie dann.",
+  ["suggest.not_added"] = "Die vorgeschlagene Regel passt nicht mehr zu den Regeln, die in Gebrauch sind. Sehen Sie "
+    .. "sich die Vorschläge noch einmal an.",
+  ["suggest.details"] = "Geprüfte Bedingungen: {tried}. Von diesen Fällen wurden {held_out} zur Kontrolle aus der "
+    .. "Suche herausgehalten; {share} davon stimmen überein.",
   ["trials.title"] = "Regeln auf Probe",
   ["trials.hint"] =
     "Regeln auf Probe ändern nichts. Hier steht, was sie getan hätten, neben dem, was Benutzer und "
@@ -328,6 +357,7 @@ return {
   ["settings.lead_status_set"] = "Kategorie aktualisieren, wenn der Lead-Status eingestellt wird auf",
   ["settings.sale_reopened"] = "Kategorie aktualisieren, wenn ein Verkauf wieder geöffnet wird",
   ["settings.sale_deleted"] = "Kategorie aktualisieren, wenn ein Verkauf gelöscht wird",
+  ["settings.no_sale_for"] = "Kategorie aktualisieren, wenn es bei einer Firma seit einiger Zeit keinen Verkauf gab",
   ["settings.takes_back"] =
     "Die Firma erhält wieder die Kategorie, die sie hatte, bevor der Verkauf sie geändert hat, falls seither "
       .. "nichts anderes sie geändert hat.",
@@ -364,6 +394,9 @@ return {
   ["settings.name_in"] = "Name ({language})",
   ["settings.used_by"] = "Verwendet von: {rules}.",
   ["settings.unused"] = "Keine Regel verwendet dies.",
+  ["settings.companies"] = "{count} Firmen",
+  ["settings.company_one"] = "1 Firma",
+  ["settings.in_use_companies"] = "{name} ist derzeit die Kategorie von: {companies}.",
   ["settings.in_use"] = "{name} wird verwendet von: {rules}. Trotzdem löschen?",
   ["settings.drop"] = "Trotzdem löschen",
   ["settings.default"] = "Kontakte beginnen mit diesem Lead-Status",
@@ -469,6 +502,11 @@ return {
     "Die Kategorie, die diese Regel setzt, wird oben gewählt. Die erste zutreffende Regel entscheidet.",
   ["settings.after_number"] = "Später entscheiden, nach",
   ["settings.after_unit"] = "Einheit",
+  ["settings.days"] = "Tage ohne Verkauf",
+  ["settings.days_told"] = "Nach {number} Tagen ohne Verkauf.",
+  ["settings.days_hint"] =
+    "Die Firmen werden einmal am Tag durchgesehen. Für jede gilt die Regel einmal, "
+    .. "und erst nach einem neuen Verkauf wieder.",
   ["settings.limit_changes"] = "Anhalten nach so vielen Änderungen",
   ["settings.limit_hours"] = "in so vielen Stunden",
   ["settings.unit_days"] = "Tagen",
@@ -490,6 +528,7 @@ return {
     "Nur Kategorien der Gruppe Potenzieller Kunde können einen Lead-Status haben.",
   ["settings.problem.unknown_trigger"] = "Dieses Ereignis ist hier nicht bekannt, daher bewirkt diese Regel nie etwas.",
   ["settings.problem.category_required"] = "Wählen Sie eine Kategorie.",
+  ["settings.problem.days_required"] = "Geben Sie die Anzahl der Tage ein.",
   ["settings.problem.category_unknown"] = "Diese Kategorie gibt es nicht mehr. Wählen Sie eine andere.",
   ["settings.problem.category_deleted"] = "Diese Kategorie ist gelöscht. Wählen Sie eine andere.",
   ["settings.problem.lead_status_required"] = "Wählen Sie einen Lead-Status.",
@@ -598,6 +637,7 @@ return {
   ["difference.rule_takes_back_not"] = "„{rule}“ nimmt nicht mehr zurück, was der Verkauf geändert hat.",
   ["difference.rule_after"] = "„{rule}“ entscheidet jetzt {time} nach dem Ereignis.",
   ["difference.rule_after_none"] = "„{rule}“ entscheidet jetzt sofort.",
+  ["difference.rule_days"] = "„{rule}“ gilt jetzt nach {number} Tagen ohne Verkauf.",
   ["difference.rule_shadow"] = "„{rule}“ läuft jetzt nur auf Probe.",
   ["difference.rule_shadow_not"] = "„{rule}“ läuft nicht mehr nur auf Probe.",
   ["difference.rule_limit"] = "„{rule}“ hält jetzt bei {changes} Änderungen in {time} an.",
@@ -628,6 +668,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "die Kategorie",
   ["condition.category_rank"] = "der Rang der Kategorie",
+  ["condition.no_sale_days"] = "die Anzahl der Tage ohne Verkauf",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nein",
   ["condition.quoted"] = "„{value}“",
@@ -693,6 +734,22 @@ return {
   ["why.if_try"] = "Testen",
   ["why.if_said"] = "Hier sehen Sie, was mit Ihren Angaben geschehen würde.",
   ["why.if_remove"] = "Zeigen, was wirklich geschehen würde",
+  ["why.then"] = "{time}, unter Version {revision} der Regeln, war {company} in {category}.",
+  ["why.then_nowhere"] = "{time}, unter Version {revision} der Regeln. Wo {company} war, ist nicht bekannt.",
+  ["why.then_no_rules"] = "{time} waren noch keine Regeln gespeichert.",
+  ["why.then_by_later"] = "Das folgt daraus, wo der nächste Eintrag des Verlaufs sie gefunden hat.",
+  ["why.then_by_now"] = "Der Verlauf hat nichts darüber: Dies ist die jetzige Kategorie.",
+  ["why.then_moved"] =
+    "Nach dem letzten Eintrag davor hat etwas anderes als leadcat sie auf {category} gesetzt. Wann, ist nicht bekannt.",
+  ["why.then_gone"] = "Die Regeln dieser Version sind nicht mehr vorhanden.",
+  ["why.then_facts"] = "Nicht aufbewahrt oder damals nicht bekannt: {fields}.",
+  ["why.then_not_kept"] =
+    "Was Lizenzen, Prüfungen und das CRM damals gesagt haben, ist nur bekannt, wo ein Eintrag es hat.",
+  ["why.then_title"] = "Was die damaligen Regeln getan hätten",
+  ["why.then_entry"] = "Was entschieden wurde, und warum",
+  ["why.until_then"] = "Was bis dahin geschehen war",
+  ["why.to_now"] = "Zeigen, was jetzt geschehen würde",
+  ["why.as_of"] = "Datum (optional)",
   ["why.lately"] = "Was zuletzt geschehen ist",
   ["why.again"] = "Mit den Angaben dieses Ereignisses prüfen",
   ["why.not_recorded"] = "Ereignisse, die nichts geändert haben, werden hier nicht aufgezeichnet.",

@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "Er is een verkoop heropend.",
   ["confirmation.sale_deleted"] = "De verkoop {sale} is verwijderd.",
   ["confirmation.sale_deleted_unnamed"] = "Er is een verkoop verwijderd.",
+  ["confirmation.no_sale_for"] = "Er is al {number} dagen niets verkocht.",
+  ["confirmation.no_sale_for_unnamed"] = "Er is al een tijd niets verkocht.",
   ["confirmation.proposal"] = "Wilt u de categorie van {company} wijzigen van {from} in {to}?",
   ["confirmation.takes_back"] = "Hiermee wordt teruggedraaid wat de verkoop heeft gewijzigd.",
   ["confirmation.category"] = "Categorie",
@@ -151,6 +153,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus ingesteld",
   ["history.sale_reopened"] = "Verkoop heropend",
   ["history.sale_deleted"] = "Verkoop verwijderd",
+  ["history.no_sale_for"] = "Al een tijd geen verkoop",
   ["history.taken_back"] = "Wat de verkoop had gewijzigd, is teruggedraaid.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -219,6 +222,31 @@ return {
   ["held.stopped"] = "Een regel zit aan zijn grens: {count} wijzigingen worden tegengehouden.",
   ["held.stopped_more"] = "Een regel zit aan zijn grens: meer dan {count} wijzigingen worden tegengehouden.",
   ["held.look"] = "Bekijken",
+  ["suggest.found"] = "In {share} van {cases} gevallen waarin {conditions}, is {category} gekozen in plaats van "
+    .. "{proposed}.",
+  ["suggest.elsewhere"] = "In andere gevallen is die gekozen in {share} van {cases}.",
+  ["suggest.effect"] = "Met een regel die daar {category} voorstelt, hadden gebruikers {after} voorstellen "
+    .. "moeten corrigeren in plaats van {before}.",
+  ["suggest.percent"] = "{number}%",
+  ["suggest.title"] = "Wat de antwoorden leren",
+  ["suggest.hint"] = "Waar gebruikers vaak een andere categorie kiezen dan de voorgestelde, en een voorwaarde "
+    .. "deze gevallen van de andere onderscheidt, kan een regel die meteen voorstellen.",
+  ["suggest.none"] = "De antwoorden van de laatste {days} dagen wijzen niet op een nieuwe regel.",
+  ["suggest.limits"] = "Een regel wordt alleen voorgesteld waar de voorwaarden in minstens {cases} gevallen "
+    .. "golden, de andere categorie in minstens {share} daarvan en minstens {margin} "
+    .. "procentpunten vaker dan elders is gekozen, en toeval alleen in hoogstens {doubt} van "
+    .. "zulke zoekopdrachten tot een voorstel zou leiden.",
+  ["suggest.not_whole"] = "Er zijn meer antwoorden dan er worden bekeken: dit zijn de nieuwste.",
+  ["suggest.rules"] = "Regels die vragen",
+  ["suggest.answers"] = "Antwoorden",
+  ["suggest.corrected"] = "Andere categorie gekozen",
+  ["suggest.add"] = "Deze regel toevoegen …",
+  ["suggest.add_hint"] = "De instellingen openen met de regel. Er wordt niets opgeslagen voordat u opslaat.",
+  ["suggest.added"] = "De voorgestelde regel is toegevoegd, maar nog niet opgeslagen. Bekijk de regel en sla dan op.",
+  ["suggest.not_added"] = "De voorgestelde regel past niet meer bij de regels die in gebruik zijn. Bekijk de "
+    .. "voorstellen opnieuw.",
+  ["suggest.details"] = "Geprobeerde voorwaarden: {tried}. Van deze gevallen zijn er {held_out} buiten de "
+    .. "zoekopdracht gehouden om die te controleren; {share} daarvan klopt.",
   ["trials.title"] = "Regels op proef",
   ["trials.hint"] =
     "Regels op proef wijzigen niets. Hier staat wat ze zouden hebben gedaan, naast wat gebruikers en "
@@ -325,6 +353,7 @@ return {
   ["settings.lead_status_set"] = "Categorie bijwerken wanneer een leadstatus is ingesteld op",
   ["settings.sale_reopened"] = "Categorie bijwerken wanneer een verkoop wordt heropend",
   ["settings.sale_deleted"] = "Categorie bijwerken wanneer een verkoop wordt verwijderd",
+  ["settings.no_sale_for"] = "Categorie bijwerken wanneer een bedrijf al een tijd geen verkoop heeft gehad",
   ["settings.takes_back"] =
     "Het bedrijf krijgt de categorie terug die het had voordat de verkoop deze wijzigde, als niets anders "
       .. "deze sindsdien heeft gewijzigd.",
@@ -361,6 +390,9 @@ return {
   ["settings.name_in"] = "Naam ({language})",
   ["settings.used_by"] = "Gebruikt door: {rules}.",
   ["settings.unused"] = "Geen regel gebruikt dit.",
+  ["settings.companies"] = "{count} bedrijven",
+  ["settings.company_one"] = "1 bedrijf",
+  ["settings.in_use_companies"] = "{name} is nu de categorie van {companies}.",
   ["settings.in_use"] = "{name} wordt gebruikt door: {rules}. Toch verwijderen?",
   ["settings.drop"] = "Toch verwijderen",
   ["settings.default"] = "Contacten beginnen met deze leadstatus",
@@ -462,6 +494,11 @@ return {
     "De categorie die deze regel instelt, wordt hierboven gekozen. De eerste regel die geldt, beslist.",
   ["settings.after_number"] = "Later beslissen, na",
   ["settings.after_unit"] = "Eenheid",
+  ["settings.days"] = "Dagen zonder verkoop",
+  ["settings.days_told"] = "Na {number} dagen zonder verkoop.",
+  ["settings.days_hint"] =
+    "De bedrijven worden één keer per dag bekeken. "
+    .. "Voor elk bedrijf geldt de regel één keer, en pas na een nieuwe verkoop opnieuw.",
   ["settings.limit_changes"] = "Stoppen na zoveel wijzigingen",
   ["settings.limit_hours"] = "in zoveel uur",
   ["settings.unit_days"] = "dagen",
@@ -483,6 +520,7 @@ return {
     "Alleen categorieën in de groep Potentiële klant kunnen leadstatus hebben.",
   ["settings.problem.unknown_trigger"] = "Deze gebeurtenis is hier niet bekend, dus deze regel doet nooit iets.",
   ["settings.problem.category_required"] = "Kies een categorie.",
+  ["settings.problem.days_required"] = "Vul het aantal dagen in.",
   ["settings.problem.category_unknown"] = "Deze categorie bestaat niet meer. Kies een andere.",
   ["settings.problem.category_deleted"] = "Deze categorie is verwijderd. Kies een andere.",
   ["settings.problem.lead_status_required"] = "Kies een leadstatus.",
@@ -591,6 +629,7 @@ return {
   ["difference.rule_takes_back_not"] = "‘{rule}’ draait niet meer terug wat de verkoop heeft gewijzigd.",
   ["difference.rule_after"] = "‘{rule}’ beslist nu {time} na de gebeurtenis.",
   ["difference.rule_after_none"] = "‘{rule}’ beslist nu meteen.",
+  ["difference.rule_days"] = "‘{rule}’ geldt nu na {number} dagen zonder verkoop.",
   ["difference.rule_shadow"] = "‘{rule}’ is nu alleen op proef.",
   ["difference.rule_shadow_not"] = "‘{rule}’ is niet langer op proef.",
   ["difference.rule_limit"] = "‘{rule}’ stopt nu bij {changes} wijzigingen in {time}.",
@@ -621,6 +660,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "de categorie",
   ["condition.category_rank"] = "de rang van de categorie",
+  ["condition.no_sale_days"] = "het aantal dagen zonder verkoop",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nee",
   ["condition.quoted"] = "‘{value}’",
@@ -685,6 +725,22 @@ return {
   ["why.if_try"] = "Proberen",
   ["why.if_said"] = "Hier ziet u wat er zou gebeuren met wat u hebt ingevuld.",
   ["why.if_remove"] = "Tonen wat er echt zou gebeuren",
+  ["why.then"] = "Op {time}, onder versie {revision} van de regels, stond {company} in {category}.",
+  ["why.then_nowhere"] = "Op {time}, onder versie {revision} van de regels. Waar {company} stond is niet bekend.",
+  ["why.then_no_rules"] = "Op {time} waren er nog geen regels opgeslagen.",
+  ["why.then_by_later"] = "Dat volgt uit waar de volgende vermelding in de geschiedenis het aantrof.",
+  ["why.then_by_now"] = "De geschiedenis heeft er niets over: dit is de categorie van nu.",
+  ["why.then_moved"] =
+    "Na de laatste vermelding ervoor heeft iets anders het naar {category} verplaatst. Wanneer is niet bekend.",
+  ["why.then_gone"] = "De regels van die versie zijn er niet meer.",
+  ["why.then_facts"] = "Niet bewaard, of toen niet bekend: {fields}.",
+  ["why.then_not_kept"] =
+    "Wat licenties, controles en het CRM toen zeiden is alleen bekend waar een vermelding het heeft.",
+  ["why.then_title"] = "Wat de regels van toen zouden hebben gedaan",
+  ["why.then_entry"] = "Wat er is besloten, en waarom",
+  ["why.until_then"] = "Wat er tot dan was gebeurd",
+  ["why.to_now"] = "Tonen wat er nu zou gebeuren",
+  ["why.as_of"] = "Datum (optioneel)",
   ["why.lately"] = "Wat er onlangs is gebeurd",
   ["why.again"] = "Controleren met de gegevens van deze gebeurtenis",
   ["why.not_recorded"] = "Gebeurtenissen die niets wijzigden, worden hier niet vastgelegd.",

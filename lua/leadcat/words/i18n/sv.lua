@@ -16,6 +16,8 @@ return {
   ["confirmation.sale_reopened_unnamed"] = "En försäljning har öppnats igen.",
   ["confirmation.sale_deleted"] = "Försäljningen {sale} har tagits bort.",
   ["confirmation.sale_deleted_unnamed"] = "En försäljning har tagits bort.",
+  ["confirmation.no_sale_for"] = "Det har inte skett någon försäljning på {number} dagar.",
+  ["confirmation.no_sale_for_unnamed"] = "Det har inte skett någon försäljning på ett tag.",
   ["confirmation.proposal"] = "Vill du ändra kategorin för {company} från {from} till {to}?",
   ["confirmation.takes_back"] = "Detta tar tillbaka det som försäljningen ändrade.",
   ["confirmation.category"] = "Kategori",
@@ -150,6 +152,7 @@ return {
   ["history.lead_status_set"] = "Leadstatus angiven",
   ["history.sale_reopened"] = "Försäljning öppnad igen",
   ["history.sale_deleted"] = "Försäljning borttagen",
+  ["history.no_sale_for"] = "Ingen försäljning på ett tag",
   ["history.taken_back"] = "Det som försäljningen hade ändrat togs tillbaka.",
   ["history.rule"] = "Regel",
   ["history.rule_lead_status"] = "Leadstatus: {lead_status}",
@@ -217,6 +220,29 @@ return {
   ["held.stopped"] = "En regel har nått sin gräns: {count} ändringar hålls tillbaka.",
   ["held.stopped_more"] = "En regel har nått sin gräns: mer än {count} ändringar hålls tillbaka.",
   ["held.look"] = "Titta på dem",
+  ["suggest.found"] = "I {share} av {cases} fall där {conditions} valdes {category} i stället för {proposed}.",
+  ["suggest.elsewhere"] = "I övriga fall valdes den i {share} av {cases}.",
+  ["suggest.effect"] = "Med en regel som föreslår {category} där skulle användarna ha behövt rätta {after} "
+    .. "förslag i stället för {before}.",
+  ["suggest.percent"] = "{number} %",
+  ["suggest.title"] = "Vad svaren visar",
+  ["suggest.hint"] = "Där användarna ofta väljer en annan kategori än den föreslagna, och ett villkor skiljer "
+    .. "dessa fall från de andra, kan en regel föreslå den direkt.",
+  ["suggest.none"] = "Svaren från de senaste {days} dagarna tyder inte på någon ny regel.",
+  ["suggest.limits"] = "En regel föreslås bara där villkoren gällde i minst {cases} fall, den andra kategorin "
+    .. "valdes i minst {share} av dem och minst {margin} procentenheter oftare än annars, och "
+    .. "slumpen ensam skulle leda till ett förslag i högst {doubt} av sådana sökningar.",
+  ["suggest.not_whole"] = "Det finns fler svar än som undersöks: dessa är de nyaste.",
+  ["suggest.rules"] = "Regler som frågar",
+  ["suggest.answers"] = "Svar",
+  ["suggest.corrected"] = "Annan kategori vald",
+  ["suggest.add"] = "Lägg till den här regeln …",
+  ["suggest.add_hint"] = "Inställningarna öppnas med regeln. Inget sparas förrän du sparar.",
+  ["suggest.added"] = "Den föreslagna regeln har lagts till men är inte sparad ännu. Granska den och spara sedan.",
+  ["suggest.not_added"] = "Den föreslagna regeln passar inte längre till reglerna som används. Titta på förslagen "
+    .. "igen.",
+  ["suggest.details"] = "Prövade villkor: {tried}. Av dessa fall hölls {held_out} utanför sökningen för att "
+    .. "kontrollera den; {share} av dem stämmer.",
   ["trials.title"] = "Regler på prov",
   ["trials.hint"] =
     "Regler på prov ändrar inget. Här är vad de skulle ha gjort, bredvid vad användare och andra regler "
@@ -321,6 +347,7 @@ return {
   ["settings.lead_status_set"] = "Uppdatera kategori när en lead-status ställs in på",
   ["settings.sale_reopened"] = "Uppdatera kategori när en försäljning öppnas igen",
   ["settings.sale_deleted"] = "Uppdatera kategori när en försäljning tas bort",
+  ["settings.no_sale_for"] = "Uppdatera kategori när ett företag inte har haft någon försäljning på ett tag",
   ["settings.takes_back"] =
     "Företaget går tillbaka till kategorin som det hade innan försäljningen ändrade den, om inget annat har "
       .. "ändrat den sedan dess.",
@@ -357,6 +384,9 @@ return {
   ["settings.name_in"] = "Namn ({language})",
   ["settings.used_by"] = "Används av: {rules}.",
   ["settings.unused"] = "Ingen regel använder detta.",
+  ["settings.companies"] = "{count} företag",
+  ["settings.company_one"] = "1 företag",
+  ["settings.in_use_companies"] = "{name} är kategorin för {companies} nu.",
   ["settings.in_use"] = "{name} används av: {rules}. Vill du ta bort ändå?",
   ["settings.drop"] = "Ta bort ändå",
   ["settings.default"] = "Kontakter börjar med denna lead-status",
@@ -456,6 +486,11 @@ return {
   ["settings.first_rule"] = "Kategorin som den här regeln sätter väljs ovan. Den första regeln som gäller avgör.",
   ["settings.after_number"] = "Avgör senare, efter",
   ["settings.after_unit"] = "Enhet",
+  ["settings.days"] = "Dagar utan försäljning",
+  ["settings.days_told"] = "Efter {number} dagar utan försäljning.",
+  ["settings.days_hint"] =
+    "Företagen gås igenom en gång om dagen. "
+    .. "För varje företag gäller regeln en gång, och igen först efter en ny försäljning.",
   ["settings.limit_changes"] = "Stanna efter så många ändringar",
   ["settings.limit_hours"] = "på så många timmar",
   ["settings.unit_days"] = "dagar",
@@ -476,6 +511,7 @@ return {
     "Bara kategorier i gruppen Potentiell kund kan ha leadstatus.",
   ["settings.problem.unknown_trigger"] = "Denna händelse är inte känd här, så regeln gör aldrig något.",
   ["settings.problem.category_required"] = "Välj en kategori.",
+  ["settings.problem.days_required"] = "Ange antalet dagar.",
   ["settings.problem.category_unknown"] = "Denna kategori finns inte längre. Välj en annan.",
   ["settings.problem.category_deleted"] = "Kategorin har tagits bort. Välj en annan.",
   ["settings.problem.lead_status_required"] = "Välj en leadstatus.",
@@ -582,6 +618,7 @@ return {
   ["difference.rule_takes_back_not"] = "”{rule}” tar inte längre tillbaka det som försäljningen ändrade.",
   ["difference.rule_after"] = "”{rule}” avgör nu {time} efter händelsen.",
   ["difference.rule_after_none"] = "”{rule}” avgör nu genast.",
+  ["difference.rule_days"] = "”{rule}” gäller nu efter {number} dagar utan försäljning.",
   ["difference.rule_shadow"] = "”{rule}” är nu bara på prov.",
   ["difference.rule_shadow_not"] = "”{rule}” är inte längre på prov.",
   ["difference.rule_limit"] = "”{rule}” stannar nu vid {changes} ändringar på {time}.",
@@ -612,6 +649,7 @@ return {
   -- When a rule applies.
   ["condition.category"] = "kategorin",
   ["condition.category_rank"] = "kategorins rang",
+  ["condition.no_sale_days"] = "antalet dagar utan försäljning",
   ["condition.yes"] = "ja",
   ["condition.no"] = "nej",
   ["condition.quoted"] = "”{value}”",
@@ -676,6 +714,21 @@ return {
   ["why.if_try"] = "Prova",
   ["why.if_said"] = "Här visas vad som skulle hända med det du har fyllt i.",
   ["why.if_remove"] = "Visa vad som verkligen skulle hända",
+  ["why.then"] = "{time}, under version {revision} av reglerna, var {company} i {category}.",
+  ["why.then_nowhere"] = "{time}, under version {revision} av reglerna. Det är inte känt var {company} var.",
+  ["why.then_no_rules"] = "{time} hade inga regler sparats ännu.",
+  ["why.then_by_later"] = "Det följer av var nästa post i historiken fann det.",
+  ["why.then_by_now"] = "Historiken har inget om det: detta är kategorin nu.",
+  ["why.then_moved"] =
+    "Efter den sista posten före detta flyttade något annat än leadcat det till {category}. När är inte känt.",
+  ["why.then_gone"] = "Reglerna i den versionen finns inte kvar.",
+  ["why.then_facts"] = "Inte sparat, eller inte känt då: {fields}.",
+  ["why.then_not_kept"] = "Vad licenser, vakter och CRM-systemet sade då är bara känt där en post har det.",
+  ["why.then_title"] = "Vad dåtidens regler skulle ha gjort",
+  ["why.then_entry"] = "Vad som beslutades, och varför",
+  ["why.until_then"] = "Vad som hade hänt till dess",
+  ["why.to_now"] = "Visa vad som skulle hända nu",
+  ["why.as_of"] = "Datum (valfritt)",
   ["why.lately"] = "Vad som har hänt på sistone",
   ["why.again"] = "Kontrollera med uppgifterna från den här händelsen",
   ["why.not_recorded"] = "Händelser som inte ändrade något registreras inte här.",
