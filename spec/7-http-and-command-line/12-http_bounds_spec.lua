@@ -31,7 +31,7 @@ describe("an event over HTTP", function()
       for _, path in ipairs { "/leadcat/api/propose", "/leadcat/api/events" } do
         local status, problem = post(site, registered(company, { sale = { name = ("n"):rep(size) } }), path)
         assert.equal(expected, status)
-        contains(problem.detail or "8192", "8192")
+        contains(problem.error or "8192", "8192")
       end
     end
     local half = ("n"):rep(4200)
@@ -42,7 +42,7 @@ describe("an event over HTTP", function()
       assert.equal(422, (post(site, registered(company, details))))
       local status, problem = post(site, { registered(company), registered(company, details) })
       assert.equal(422, status)
-      contains(problem.detail, "events[2]: ")
+      contains(problem.error, "events[2]: ")
     end
     assert.equal(1, entries(site))
     site.engine:close()
@@ -56,7 +56,7 @@ describe("an event over HTTP", function()
     } do
       local status, problem = post(site, registered(web.new_company(site), { at = site.now + ahead }))
       assert.equal(expected == 200 and 200 or 422, status, tostring(ahead))
-      contains(problem.detail or "", expected == 200 and "" or expected)
+      contains(problem.error or "", expected == 200 and "" or expected)
     end
     site.engine:close()
   end)

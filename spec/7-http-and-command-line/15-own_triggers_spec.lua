@@ -55,7 +55,7 @@ describe("over HTTP", function()
     })
     assert.equal(422, status)
     assert.matches("events%[2%]: trigger must be one of sale_registered, .*, contract_expired, trial_ended, not 'paid'",
-      outcome.detail)
+      outcome.error)
     local unknown = { as = "bob", json = { trigger = "paid", company = 1 } }
     status, outcome = call(site, "POST", "/leadcat/api/propose", unknown)
     assert.same({ 422, "invalid" }, { status, outcome.code })

@@ -85,7 +85,7 @@ static const char *check_ruleset(const record *r) {
     return "a packed ruleset is too large for the memory there is";
   memcpy(copy, r->value.mv_data, size);
   const lc_ruleset *ruleset = copy;
-  bool older = size >= sizeof *ruleset && ruleset->magic == LC_RULESET_MAGIC && ruleset->version > 0
+  bool older = size >= 2 * sizeof(uint32_t) && ruleset->magic == LC_RULESET_MAGIC && ruleset->version > 0
             && ruleset->version < LC_RULESET_VERSION; /* it is rebuilt when it is needed */
   bool sound = older || lc_ruleset_check(copy, size, NULL) == LC_OK;
   free(copy);
@@ -338,7 +338,7 @@ static const char *check_count(const record *r, lc_log log) {
   if (lc_count_entries(&reader, &count) != 0)
     return "the entries cannot be counted";
   memcpy(&sealed, r->value.mv_data, sizeof sealed);
-  return sealed == lc_seal_count(count) ? NULL : "the number of entries is wrong";
+  return sealed == lc_seal_count(count) || sealed == count /* of the first edition */ ? NULL : "the number of entries is wrong";
 }
 
 static const char *check_counter(const record *r) {
