@@ -115,6 +115,31 @@ describe("a company with an unfinished change", function()
     engine:close()
   end)
 
+  for _, at_once in ipairs { false, true } do
+    it("may be made late by a process that was slow: the host's conflict is none" .. (at_once and ", of many" or ""),
+      function()
+        local engine, host, mend, time = open_unfinished()
+        mend()
+        time.now = time.now + 3600
+        local made
+        host.applied = function(_, key) return made == key end
+        host.set_category = function(_, _, _, outcome)
+          made = outcome.key -- by whoever had it before, just now
+          return nil, "conflict"
+        end
+        host.set_categories = at_once and function(changes)
+          made = changes[1].outcome.key
+          return { { error = "conflict", code = "conflict" } }
+        end or nil
+        assert(engine:recover())
+        assert.same({ 0, "updated" }, { engine:stats().unfinished, statuses(engine) })
+        host.set_category = function() return nil, "conflict" end
+        host.set_categories = nil
+        assert.equal("conflict", assert(engine:handle(WON)).status) -- nobody has made that
+        engine:close()
+      end)
+  end
+
   it("is one of many that recover finishes, page after page", function()
     local host = crm.new {}
     local set = host.set_category

@@ -47,8 +47,8 @@ describe("a store of version 0.1.0", function()
     local engine = assert(open())
     local list = {}
     for i, entry in ipairs(assert(engine:history { limit = 100 })) do
-      list[i] = ("%.0f %s %s %s %d %s"):format(entry.entry, tostring(entry.event_id), tostring(entry.company), entry.status,
-        entry.from, tostring(entry.to))
+      list[i] = ("%.0f %s %s %s %d %s"):format(entry.entry, tostring(entry.event_id), tostring(entry.company),
+        entry.status, entry.from, tostring(entry.to))
     end
     assert.same({
       ("%.0f s4 Bolt awaiting_confirmation 1 5"):format(FIRST + 180000),

@@ -147,6 +147,25 @@ end
 --- What `set_category` needs to name categories as the host does.
 contract.names = external.config
 
+-- Whether the host has made the change, going by its keys.
+local function by_key(self, change)
+  local key = change.outcome.key
+  local applied, message = call("applied", protected.call(self.host.applied, change.id, key, self._tenant))
+  if applied ~= true and applied ~= false then
+    return "failed", ("host.applied returned %s"):format(as_text(message or applied))
+  end
+  return applied and "updated" or nil
+end
+
+-- What a host's `conflict` means: whoever had the change before us, and was slow, may have made it just now.
+local function look_again(self, change, ended, ...)
+  if ended == "conflict" and self.host.applied then
+    local found, why = by_key(self, change)
+    return found or "conflict", why
+  end
+  return ended, ...
+end
+
 -- A copy of a change's outcome for the host, which may keep it.
 local function told(outcome, names)
   return {
@@ -180,7 +199,7 @@ function contract.set_category(self, change, names)
   if ok == true then
     return "updated", nil, true
   end
-  return refusal("set_category", ok, message, code)
+  return look_again(self, change, refusal("set_category", ok, message, code))
 end
 
 -- What the host answers about one of many, as `set_category` does.
@@ -208,7 +227,7 @@ function contract.set_categories(self, changes, names, note)
   local answers, message = answers_of(self, "set_categories", asked)
   for place, change in ipairs(changes) do
     if answers then
-      note(change, read_answer(answers[place], change.id))
+      note(change, look_again(self, change, read_answer(answers[place], change.id)))
     else
       note(change, "failed", message)
     end
@@ -217,17 +236,7 @@ end
 
 -- Whether it was made ---------------------------------------------------------------------------------------------------
 
--- Whether the host has made the change, going by its keys.
-local function by_key(self, change)
-  local key = change.outcome.key
-  local applied, message = call("applied", protected.call(self.host.applied, change.id, key, self._tenant))
-  if applied ~= true and applied ~= false then
-    return "failed", ("host.applied returned %s"):format(as_text(message or applied))
-  end
-  return applied and "updated" or nil
-end
-
--- The same, going by where the company stands.
+-- Whether the host has made the change, going by where the company stands.
 local function by_category(change, ok, category)
   if not ok then
     return "failed", category

@@ -277,8 +277,8 @@ local function warn_of_nothing(run, one)
     is_empty = is_empty and config ~= nil and config.revision == 0
   end
   if is_empty then
-    run.warn((one.name and one.name .. ": " or "") .. "nothing has been saved in the store yet, so no rule does anything: "
-      .. "save the settings, or a preset by leadcat init --path DIR")
+    run.warn((one.name and one.name .. ": " or "") .. "nothing has been saved in the store yet, so no rule does "
+      .. "anything: save the settings, or a preset by leadcat init --path DIR")
   end
 end
 

@@ -27,10 +27,15 @@ end
 ---@return leadcat.html.Node
 function revision.saved(model, record, newest)
   local user = wording.called(record.actor) or record.actor and text(model, "confirmation.somebody")
+  local approver = wording.called(record.approved_by)
+    or record.approved_by and text(model, "confirmation.somebody")
   return h.p {
     text(model, user and "revision.saved" or "revision.saved_program", {
       user = user, time = wording.time(record.at, model) or "?",
     }),
+    record.draft and { " ", text(model, approver and "revision.approved" or "revision.approved_program", {
+      user = approver, time = wording.time(record.approved_at, model) or "?",
+    }) },
     record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
     record.revision == newest and { " ", text(model, "revision.current") },
   }

@@ -39,7 +39,9 @@ assert(engine:save(config, { actor = ANN }))
 for _, company in ipairs { "Acme", "Bolt", 42 } do
   assert(engine.host:create(company, 1))
 end
-handle(engine, { id = "s1", trigger = "sale_registered", company = "Acme", sale = { id = 1, name = "Coffee machines" } })
+handle(engine, {
+  id = "s1", trigger = "sale_registered", company = "Acme", sale = { id = 1, name = "Coffee machines" },
+})
 handle(engine, { id = "s2", trigger = "sale_registered", company = 42 })
 local asked = handle(engine, { id = "s3", trigger = "sale_won", company = "Acme" })
 assert(engine:resolve(asked.confirmation, { accept = true }, { actor = BOB }))

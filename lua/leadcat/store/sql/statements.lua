@@ -494,6 +494,7 @@ statement("due_timed", "bytea bool int8", [[
 SELECT tenant FROM leadcat.question WHERE state = 0 AND (tenant > $1::bytea OR $2::bool) AND expires_at <= $3::int8
 UNION SELECT tenant FROM leadcat.company WHERE scheduled IS NOT NULL AND (tenant > $1::bytea OR $2::bool)
   AND scheduled_at <= $3::int8
+UNION SELECT tenant FROM leadcat.draft WHERE due IS NOT NULL AND (tenant > $1::bytea OR $2::bool) AND due <= $3::int8
 ORDER BY tenant LIMIT 256]])
 -- The next 64 tenants that have any, each with its first one's time (µs), and whether there are more than $3.
 for _, log in ipairs(LOGS) do
