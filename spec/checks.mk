@@ -117,7 +117,7 @@ endef
 $(eval $(call bench_module,lua5.4,$(LUA54_INCDIR)))
 $(eval $(call bench_module,luajit,$(LUAJIT_INCDIR)))
 
-BENCH_MODULES := $(foreach module,$(MODULES),$(addprefix $(module:leadcat/core.so=)bench/,empty.so raw_lmdb.so reading.so))
+BENCH_MODULES := $(foreach module,$(MODULES),$(addprefix $(module:leadcat/core.so=)bench/,arguments.so empty.so raw_lmdb.so reading.so))
 
 $(BUILD)/bench/simulate: spec/bench/simulate.c $(CORE_OBJECTS)
 	@mkdir -p $(@D)

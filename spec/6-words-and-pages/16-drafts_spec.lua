@@ -317,6 +317,8 @@ describe("the pages of drafts", function()
     local page = get("/drafts/" .. id)
     contains(page, "Partner")
     contains(page, "With the last")
+    contains(page, 'href="/leadcat/drafts"')
+    contains(page, 'href="/leadcat/settings?draft=' .. id)
     local form = forms.fields(get("/settings?draft=" .. id))
     assert.same({ tostring(PARTNER), "1" }, { form["rule.sale_won.set_category"], form.revision })
     for _, at in ipairs { "nonsense", "2001-01-01T06:00", "" } do

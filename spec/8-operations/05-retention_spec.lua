@@ -14,7 +14,7 @@ local times = require "support.times"
 local LEAD, OPPORTUNITY, CUSTOMER = 1, 3, 5
 local DAY = 86400
 local NO_LIMIT = { age = false, count = false }
-local STEP = 256 -- entries that one transaction looks at
+local STEP = 1024 -- entries that one transaction looks at
 
 local function clean()
   disks.check()
@@ -289,13 +289,13 @@ describe("sweeping a long journal", function()
   end
 
   it("removes a bounded number in one transaction, and the next one goes on where it was", function()
-    local engine, time, path = long(1000, { retention = NO_LIMIT })
+    local engine, time, path = long(4000, { retention = NO_LIMIT })
     local from, steps = 0, {}
     stores.write_at(engine._store, time.now + 60)
     repeat
       steps[#steps + 1], from = assert(engine._store:trim("", 1, 100, time.now + 60, from))
     until from == 0
-    assert.same({ STEP, STEP, STEP, 1000 - 3 * STEP }, steps)
+    assert.same({ STEP, STEP, STEP, 4000 - 3 * STEP }, steps)
     assert.equal(0, counted(engine))
     assert_sound(engine, path)
   end)

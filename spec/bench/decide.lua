@@ -1,6 +1,7 @@
 --- What a decision costs beside what it could cost at least: a call of an empty function; beside what an integrator would
 --- write by hand; and beside a read of LMDB.
 
+local arguments = require "bench.arguments"
 local decisions = require "bench.decisions"
 local empty = require "bench.empty"
 local leadcat = require "leadcat"
@@ -73,7 +74,8 @@ local LIMITS = {
 local ALSO = {
   { "a read of LMDB", function() return read_lmdb end },
   { "`engine:decide`", function() return wrapper end },
-  jit and { "an empty FFI call", ffi_call },
+  jit and { "an empty FFI call", ffi_call }
+    or { "only reading the arguments by Lua's API", function() return arguments end },
 }
 
 local function rows(manner, timer, compared)

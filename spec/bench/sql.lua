@@ -1,5 +1,5 @@
---- What an event costs whose company is in PostgreSQL, beside the same statements and LMDB's two commits by hand; and many
---- together beside one by one. The server commits durably, as LMDB does. Then a row by its key, by our client and by LuaDBI.
+--- What an event costs whose company is in PostgreSQL, beside the same statements and LMDB's two commits by hand, and beside
+--- a trigger of the database that does the same; and many together beside one by one. The server commits durably, as LMDB does. Then a row by its key, by our client and by LuaDBI.
 
 local databases = require "support.databases"
 local dbi = require "leadcat.host.sql.dbi"
@@ -9,6 +9,7 @@ local pg = require "leadcat.store.pg"
 local raw_lmdb = require "bench.raw_lmdb"
 local sql = require "leadcat.host.sql"
 local stores = require "support.stores"
+local trigger = require "bench.trigger"
 
 local COMPANIES, SINGLES, BATCH = 5000, measure.times(200, 50), measure.times(1000, 500)
 local TRIGGERS = { "sale_registered", "sale_lost" } -- in turn: each moves any company, 3 <-> 4
@@ -32,14 +33,20 @@ local engine = assert(leadcat.open {
 assert(engine:save(stores.config { sale_registered = 3, sale_lost = 4 }))
 local raw = raw_lmdb.open(raw_directory .. "/journal.mdb")
 
+trigger.create(connection, COMPANIES)
+
+local function event_of(number)
+  return {
+    id = ("sale-%08d"):format(number), trigger = TRIGGERS[math.floor((number - 1) / COMPANIES) % 2 + 1],
+    company = (number - 1) % COMPANIES + 1,
+  }
+end
+
 local made = 0
 
 local function next_event()
   made = made + 1
-  return {
-    id = ("sale-%08d"):format(made), trigger = TRIGGERS[math.floor((made - 1) / COMPANIES) % 2 + 1],
-    company = (made - 1) % COMPANIES + 1,
-  }
+  return event_of(made)
 end
 
 -- Seconds an event, one by one.
@@ -87,9 +94,24 @@ local function hand()
   return (measure.now() - begun) / SINGLES
 end
 
-local seconds, ratios = measure.rounds(measure.times(9, 3), { singles, hand, batch })
+local triggered = 0
+
+-- Seconds for the same by the database's own trigger.
+local function by_trigger()
+  local begun = measure.now()
+  for _ = 1, SINGLES do
+    triggered = triggered + 1
+    trigger.handle(connection, event_of(triggered))
+  end
+  return (measure.now() - begun) / SINGLES
+end
+
+local seconds, ratios = measure.rounds(measure.times(9, 3), { singles, hand, batch, by_trigger })
+assert(trigger.count(connection) == triggered)
 measure.row(("`handle`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[1]),
   measure.time(seconds[2]) .. ": the same statements and two LMDB commits by hand", ratios[2], { most = 1.3 })
+measure.row(("`handle`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[1]),
+  measure.time(seconds[4]) .. ": a trigger of PostgreSQL that does the same four rules", ratios[4])
 measure.row(("`handle_many`, companies in PostgreSQL (%s)"):format(measure.lua), measure.time(seconds[3]),
   measure.time(seconds[1]) .. ": one by one", ratios[3], { least = 8 })
 

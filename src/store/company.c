@@ -78,11 +78,11 @@ typedef struct counting {
   lc_key tenant;
   lc_text after;
   size_t limit;
-  lc_tally *tally;
+  lc_company_tally *tally;
 } counting;
 
 /* False: there are too many categories. */
-static bool count_one(lc_tally *tally, int32_t category) {
+static bool count_one(lc_company_tally *tally, int32_t category) {
   size_t i = 0;
   while (i < tally->used && tally->counts[i].category != category)
     i++;
@@ -115,7 +115,7 @@ static lc_status count_companies(lc_store *store, MDB_cursor *cursor, void *requ
   return lc_end_of_scan(store, LC_PART_JOURNAL, rc, error);
 }
 
-lc_status lc_store_tally(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_tally *tally, lc_error *error) {
+lc_status lc_store_tally(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_company_tally *tally, lc_error *error) {
   counting c = { lc_key_of(tenant), after, limit > 0 ? limit : 1, tally };
   memset(tally, 0, sizeof *tally);
   return lc_scan(store, LC_PART_JOURNAL, LC_TABLE_COMPANIES, count_companies, &c, error);

@@ -148,16 +148,17 @@ int lc_count(lc_writer *w, const lc_entry *entry, int more) {
 int lc_count_removed(lc_writer *w, const lc_entry *entry) {
   lc_daily_head head;
   lc_daily daily;
-  bool counts, changed = false;
-  int rc = lc_read_daily_head(w, &head);
-  if (rc == 0)
-    rc = lc_count_as(w->store, w->txn, &w->tenant, entry, &daily, &counts);
-  if (rc != 0 || !counts)
+  bool counts, changed;
+  int rc = lc_count_as(w->store, w->txn, &w->tenant, entry, &daily, &counts);
+  if (rc != 0 || !counts || daily.day <= w->days_noted)
     return rc;
-  if (head.counting != LC_DAILY_DONE && entry->id > head.place && daily.day > head.behind)
+  rc = lc_read_daily_head(w, &head);
+  if (rc == 0 && head.counting != LC_DAILY_DONE && entry->id > head.place && daily.day > head.behind)
     rc = lc_gather(w, &daily, 1); /* it will not be there when its turn comes */
   changed = daily.day > head.removed;
   head.removed = changed ? daily.day : head.removed;
+  if (rc == 0 && head.counting == LC_DAILY_DONE)
+    w->days_noted = head.removed;
   return rc != 0 || !changed ? rc : lc_put_daily_head(w, &head);
 }
 

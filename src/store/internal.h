@@ -207,6 +207,7 @@ typedef struct lc_writer {
   lc_last last;  /* the newest entry */
   lc_log log;
   int64_t added; /* entries added to the log, less those removed */
+  uint32_t days_noted; /* days up to this one are known to have lost entries, and there is nothing more to note of them */
   size_t counted;
   lc_counted counts[LC_GATHERED]; /* to be put at the end */
 } lc_writer;
@@ -251,7 +252,8 @@ int lc_put_entry(const lc_writer *w, const lc_entry *entry);
 /* The same of one that has reached its end with that. */
 int lc_put_ended(lc_writer *w, const lc_entry *entry);
 
-int lc_remove_entry(lc_writer *w, const lc_entry *entry);
+/* Removes an entry, at which the cursor is. */
+int lc_remove_entry(lc_writer *w, MDB_cursor *entries, const lc_entry *entry);
 
 /* Have the log's entry found by the company, or no longer. */
 int lc_list_entry(const lc_writer *w, const lc_company *company, uint64_t entry);
@@ -495,6 +497,9 @@ uint64_t lc_tell_apart(const lc_entry *entry);
 
 /* What an event id, which the key of LC_TABLE_SEEN has, stands for: an entry; 0: a mark. MDB_NOTFOUND. */
 int lc_find_seen(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *entry);
+
+/* The same of a value of LC_TABLE_SEEN. MDB_CORRUPTED. */
+int lc_unpack_seen(MDB_val value, uint64_t *entry);
 
 /* The same in a read transaction. A mark is copied out as an entry with the id 0. LC_NOT_FOUND. */
 lc_status lc_read_seen(lc_store *store, lc_text tenant, lc_text event_id, uint64_t *entry, lc_error *error);

@@ -13,18 +13,23 @@ static bool find_pending(const lc_store *store, lc_key *key, MDB_val *mark) {
   return lc_pending_find(store->pending, lc_key_value(key), mark);
 }
 
+int lc_unpack_seen(MDB_val value, uint64_t *entry) {
+  lc_mark mark;
+  *entry = 0;
+  if (value.mv_size == sizeof *entry)
+    memcpy(entry, value.mv_data, sizeof *entry);
+  else if (lc_mark_unpack(value.mv_data, value.mv_size, &mark, NULL) != LC_OK)
+    return MDB_CORRUPTED;
+  return 0;
+}
+
 int lc_find_seen(const lc_store *store, MDB_txn *txn, lc_key *key, uint64_t *entry) {
   MDB_val found;
-  lc_mark mark;
   *entry = 0;
   int rc = lc_get(store, txn, LC_TABLE_SEEN, key, &found);
   if (rc == MDB_NOTFOUND)
     return find_pending(store, key, &found) ? 0 : rc;
-  if (rc == 0 && found.mv_size == sizeof *entry)
-    memcpy(entry, found.mv_data, sizeof *entry);
-  else if (rc == 0 && lc_mark_unpack(found.mv_data, found.mv_size, &mark, NULL) != LC_OK)
-    rc = MDB_CORRUPTED;
-  return rc;
+  return rc == 0 ? lc_unpack_seen(found, entry) : rc;
 }
 
 /* Makes the result, a packed mark, a packed entry. */

@@ -4,7 +4,7 @@
 #include "internal.h"
 #include "store.h"
 
-enum { STEP = 256 }; /* entries looked at in one transaction, so that other writers wait only briefly */
+enum { STEP = 1024 }; /* entries looked at in one transaction: as many as a batch has. Fewer would have more commits, more would have others wait */
 
 /* One call: which entries it removes, and how far it has come. */
 typedef struct trimmer {
@@ -31,12 +31,20 @@ static uint64_t excess_of(const lc_retention *keep, uint64_t count) {
   return keep->count > 0 && count > keep->count ? count - keep->count : 0;
 }
 
+static int check_entry(int rc, const lc_key *tenant, MDB_val key) {
+  return rc == 0 && (key.mv_size != tenant->size + sizeof(uint64_t) || !lc_key_is_prefix(tenant, key)) ? MDB_NOTFOUND : rc;
+}
+
 /* Moves to the first entry from `from` on; MDB_NOTFOUND. */
 static int seek_entry(MDB_cursor *cursor, const lc_key *tenant, uint64_t from, MDB_val *key, MDB_val *value) {
   lc_key first = lc_key_of_entry(tenant, from);
   *key = lc_key_value(&first);
-  int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
-  return rc == 0 && (key->mv_size != first.size || !lc_key_is_prefix(tenant, *key)) ? MDB_NOTFOUND : rc;
+  return check_entry(mdb_cursor_get(cursor, key, value, MDB_SET_RANGE), tenant, *key);
+}
+
+/* Moves to the one behind, also where the cursor's own was removed. */
+static int next_entry(MDB_cursor *cursor, const lc_key *tenant, MDB_val *key, MDB_val *value) {
+  return check_entry(mdb_cursor_get(cursor, key, value, MDB_NEXT), tenant, *key);
 }
 
 static MDB_dbi table_of(const trimmer *t) {
@@ -54,16 +62,27 @@ int lc_is_beyond(const lc_writer *reader, const lc_retention *keep, lc_text olde
 }
 
 /* Leaves the mark of a newer entry that the event id made after the store was restored from a backup. */
+static int remove_if_its(MDB_cursor *marks, lc_key *id, uint64_t entry) {
+  MDB_val key = lc_key_value(id), value;
+  uint64_t seen = 0;
+  int rc = mdb_cursor_get(marks, &key, &value, MDB_SET);
+  if (rc == 0)
+    rc = lc_unpack_seen(value, &seen);
+  return rc == 0 && seen == entry ? mdb_cursor_del(marks, 0) : rc;
+}
+
 int lc_remove_seen(const lc_writer *w, const lc_entry *entry) {
   lc_key key = w->tenant;
-  uint64_t seen;
+  MDB_cursor *marks;
   if (entry->event_id.size == 0)
     return 0;
   lc_key_add_text(&key, entry->event_id);
-  int rc = lc_find_seen(w->store, w->txn, &key, &seen);
+  int rc = mdb_cursor_open(w->txn, lc_env_table(w->store->env, LC_TABLE_SEEN), &marks);
   if (rc != 0)
-    return rc == MDB_NOTFOUND ? 0 : rc;
-  return seen == entry->id ? lc_delete(w->store, w->txn, LC_TABLE_SEEN, &key) : 0;
+    return rc;
+  rc = remove_if_its(marks, &key, entry->id);
+  mdb_cursor_close(marks);
+  return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 /* Removes the question that the entry asked, unless it is still open. */
@@ -81,8 +100,8 @@ static bool is_unfinished(const lc_entry *entry) {
       || entry->status == LC_ENTRY_HELD;
 }
 
-/* Removes the entry unless it is unfinished: applying, scheduled, queued, held, or with an open question. */
-static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *error) {
+/* Removes the entry, at which the cursor is, unless it is unfinished: applying, scheduled, queued, held, or with an open question. */
+static lc_status trim_entry(trimmer *t, MDB_cursor *cursor, uint64_t id, lc_text packed, lc_error *error) {
   lc_store *store = t->writer.store;
   lc_entry entry;
   bool stays = false;
@@ -98,15 +117,14 @@ static lc_status trim_entry(trimmer *t, uint64_t id, lc_text packed, lc_error *e
   t->removed++;
   t->last = id;
   int rc = lc_remove_seen(&t->writer, &entry);
-  return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, &entry), error);
+  return lc_writer_fail(&t->writer, rc != 0 ? rc : lc_remove_entry(&t->writer, cursor, &entry), error);
 }
 
 static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
   lc_status status = LC_OK;
   MDB_val key, value;
-  int rc = 0;
+  int rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
   for (int i = 0; i < t->step && status == LC_OK; i++) {
-    rc = seek_entry(cursor, &t->writer.tenant, t->from, &key, &value);
     uint64_t id = rc == 0 ? lc_key_number(key) : UINT64_MAX;
     double written = rc == 0 ? lc_entry_written(lc_text_of(value)) : 0;
     bool stays = written >= t->cutoff && t->removed >= t->excess;
@@ -117,7 +135,9 @@ static lc_status trim_some(trimmer *t, MDB_cursor *cursor, lc_error *error) {
     if (rc != 0)
       return lc_writer_fail(&t->writer, rc, error);
     t->from = id + 1;
-    status = stays ? LC_OK : trim_entry(t, id, lc_text_of(value), error);
+    status = stays ? LC_OK : trim_entry(t, cursor, id, lc_text_of(value), error);
+    if (status == LC_OK)
+      rc = next_entry(cursor, &t->writer.tenant, &key, &value);
   }
   return status;
 }

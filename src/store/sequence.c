@@ -54,8 +54,8 @@ int lc_remove_changes(const lc_writer *w, uint64_t entry) {
   if (rc != 0)
     return rc;
   rc = seek_behind(cursor, &w->tenant, 0, &key, &value);
-  while (rc == 0 && lc_key_number(key) <= entry && (rc = mdb_cursor_del(cursor, 0)) == 0)
-    rc = seek_behind(cursor, &w->tenant, 0, &key, &value);
+  while (rc == 0 && lc_key_is_prefix(&w->tenant, key) && lc_key_number(key) <= entry && (rc = mdb_cursor_del(cursor, 0)) == 0)
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
   mdb_cursor_close(cursor);
   return rc != 0 && rc != MDB_NOTFOUND ? rc : lc_put(w->store, w->txn, LC_TABLE_CHANGES, &begin, &packed, sizeof packed);
 }

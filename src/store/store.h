@@ -628,16 +628,16 @@ lc_status lc_store_companies(lc_store *store, lc_text tenant, lc_text after, siz
 enum { LC_TALLY_MAX = 256 };
 
 /* How many companies are in each category, of those that were looked at. */
-typedef struct lc_tally {
+typedef struct lc_company_tally {
   size_t used;
   struct { int32_t category; uint64_t count; } counts[LC_TALLY_MAX];
   size_t last_size; /* of `last`, the company behind which to go on; 0: there are no more */
   char last[LC_COMPANY_MAX];
-} lc_tally;
+} lc_company_tally;
 
 /* Counts the companies behind `after`, in the order of lc_store_companies: at most `limit` of them (at least one), in at most
  * LC_TALLY_MAX categories. */
-lc_status lc_store_tally(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_tally *tally, lc_error *error);
+lc_status lc_store_tally(lc_store *store, lc_text tenant, lc_text after, size_t limit, lc_company_tally *tally, lc_error *error);
 
 /* ---- retention --------------------------------------------------------------------------- */
 

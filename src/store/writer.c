@@ -224,15 +224,14 @@ int lc_put_ended(lc_writer *w, const lc_entry *entry) {
   return rc != 0 ? rc : lc_add_change(w, entry);
 }
 
-int lc_remove_entry(lc_writer *w, const lc_entry *entry) {
+int lc_remove_entry(lc_writer *w, MDB_cursor *entries, const lc_entry *entry) {
   w->added--;
-  lc_key key = lc_key_of_entry(&w->tenant, entry->id);
   int rc = w->log == LC_LOG_JOURNAL ? lc_count_removed(w, entry) : 0;
   if (rc == 0)
     rc = lc_unlist_entry(w, &entry->company, entry->id);
   if (rc == 0 && has_two_names(entry))
     rc = lc_unlist_entry(w, &entry->former, entry->id);
-  return rc != 0 ? rc : lc_delete(w->store, w->txn, lc_logs[w->log].entries, &key);
+  return rc != 0 ? rc : mdb_cursor_del(entries, 0);
 }
 
 lc_status lc_store_add_unchanged(lc_store *store, lc_text tenant, lc_entry *entries, size_t count, double now,

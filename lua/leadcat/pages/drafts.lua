@@ -68,8 +68,8 @@ local function card(model, draft)
   }
 end
 
-local function links(model, ...)
-  return h.ul { class = "leadcat-links", ...,
+local function links(model, own)
+  return h.ul { class = "leadcat-links", own,
     model.may_save and h.li { h.a { href = page.address(model, "/settings"), text(model, "settings.title") } },
     h.li { h.a { href = page.address(model, "/versions"), text(model, "versions.link") } },
   }
@@ -152,9 +152,11 @@ function drafts.one(model)
       and h.p { class = "leadcat-muted", text(model, "drafts.needs_another") },
     approving(model),
     model.may_save and form(model, h.p { class = "leadcat-actions", button(model, "discard", "drafts.discard") }),
-    links(model, model.may_save and h.li {
-      h.a { href = page.address(model, ("/settings?draft=%d"):format(draft.id)), text(model, "drafts.edit") } },
-      h.li { h.a { href = page.address(model, "/drafts"), text(model, "drafts.all") } }))
+    links(model, {
+      model.may_save and h.li { h.a { href = page.address(model, ("/settings?draft=%d"):format(draft.id)),
+        text(model, "drafts.edit") } },
+      h.li { h.a { href = page.address(model, "/drafts"), text(model, "drafts.all") } },
+    }))
 end
 
 return drafts
