@@ -28,9 +28,8 @@ end
 function revision.saved(model, record, newest)
   local user = wording.called(record.actor) or record.actor and text(model, "confirmation.somebody")
   return h.p {
-    text(model, user and "revision.saved" or "revision.saved_program", {
-      user = user, time = wording.time(record.at, model) or "?",
-    }),
+    parts.sentence(model, user and "revision.saved" or "revision.saved_program", "time", parts.time(model, record.at),
+      { user = user }),
     record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
     record.revision == newest and { " ", text(model, "revision.current") },
   }
