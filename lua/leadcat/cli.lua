@@ -10,6 +10,7 @@ local common = require "leadcat.cli.common"
 local companies = require "leadcat.cli.companies"
 local configs = require "leadcat.cli.config"
 local deliveries = require "leadcat.cli.deliveries"
+local drafts = require "leadcat.cli.drafts"
 local drift = require "leadcat.cli.drift"
 local explain = require "leadcat.cli.explain"
 local health = require "leadcat.cli.health"
@@ -34,7 +35,8 @@ local INTERRUPTED = 130 -- the exit status: what shells give for a program that 
 
 -- In the order of the help.
 local COMMANDS = {
-  configs.init, configs.config, store.check, inspect, replay, backfill, simulate, drift, calendar, explain,
+  configs.init, configs.config, drafts.draft, store.check, inspect, replay, backfill, simulate, drift, calendar,
+  explain,
   questions.confirmations, questions.resolve, questions.assign, store.maintain, store.backup, store.compact,
   history.history, history.undo, history.cancel, brake.held, brake.release, brake.drop, brake.trials, brake.make_real,
   health.health, suggest.suggest, changes.changes, companies.move, companies.merge, companies.gone, companies.forget,

@@ -16,6 +16,7 @@ local daily = require "leadcat.insight.daily"
 local decider = require "leadcat.rules.decider"
 local deliveries = require "leadcat.operations.deliveries"
 local event_of = require "leadcat.events.event"
+local drafts = require "leadcat.rules.drafts"
 local drift = require "leadcat.insight.drift"
 local explain = require "leadcat.rules.explain"
 local forget = require "leadcat.past.forget"
@@ -78,6 +79,7 @@ local upkeep = require "leadcat.operations.upkeep"
 ---@field strings leadcat.Strings the texts that users see
 ---@field record_unchanged? number the share of unchanged events that is recorded; 1: all
 ---@field readonly boolean whether the store is only read
+---@field four_eyes boolean whether what an actor saves is a draft that another one has to approve
 ---@field _tenant string
 ---@field _shared leadcat.Shared
 ---@field _store leadcat.Store
@@ -89,6 +91,8 @@ local Engine = {}
 
 Engine.config, Engine.check, Engine.save = settings.config, settings.check, settings.save
 Engine.revisions, Engine.revert = settings.revisions, settings.revert
+Engine.drafts, Engine.draft, Engine.save_draft = drafts.drafts, drafts.draft, drafts.save_draft
+Engine.approve, Engine.discard = drafts.approve, drafts.discard
 Engine.triggers = triggers.triggers
 Engine.handle, Engine.handle_many, Engine._report = handle.handle, handle.handle_many, handle.report
 Engine.explain, Engine.why = explain.explain, outlook.why
@@ -121,7 +125,7 @@ Engine.maintain, Engine.sweep, Engine.probe, Engine.backup = upkeep.maintain, up
 local WRITES = {
   "save", "revert", "handle", "handle_many", "retry", "cancel", "flush", "resolve", "assign", "recover", "maintain",
   "sweep", "apply_pending", "retry_delivery", "drop_delivery", "retry_notices", "drop_notices", "make_real",
-  "release", "drop", "recount",
+  "release", "drop", "recount", "save_draft", "approve", "discard",
 }
 local HOOKS = { "guard", "updated", "awaiting_confirmation", "unchanged", "failed", "not_taken" }
 local SIMULATE = {
@@ -195,7 +199,7 @@ end
 local function metatable_of(shared)
   local index = merged(Engine, {
     host = shared.host, language = shared.language, strings = shared.strings, _shared = shared,
-    record_unchanged = shared.record_unchanged, readonly = shared.readonly,
+    record_unchanged = shared.record_unchanged, readonly = shared.readonly, four_eyes = shared.four_eyes,
     _store = shared.store, _hooks = shared.hooks, _companies = shared.companies, _in_flight = shared.in_flight,
   })
   for _, name in ipairs(shared.readonly and WRITES or {}) do
@@ -273,8 +277,8 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
----@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `release` {rule} or an entry; of `forget` {company?, contact?, actor?}
+---@param permission "configure"|"approve"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
+---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `release` {rule} or an entry; of `approve` a draft; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
   self:_check_open()

@@ -1,6 +1,6 @@
 --- The routes, without a server: a plain request table goes in, a plain response table comes out. `resty.lua` is the
 -- adapter for nginx. This file decides who may call a route; `http/events.lua`, `http/api.lua`, `http/changes.lua`,
--- `http/companies.lua`, `http/drift.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
+-- `http/companies.lua`, `http/drafts.lua`, `http/drift.lua`, `http/pages.lua`, `http/settings.lua`, `http/versions.lua`, `http/history.lua`,
 -- `http/undoing.lua`, `http/overview.lua`, `http/why.lua`, `http/panel.lua`, `http/hooks.lua` and `http/openapi.lua` do what
 -- it does.
 
@@ -9,6 +9,7 @@ local api = require "leadcat.http.api"
 local assets = require "leadcat.http.assets"
 local changes = require "leadcat.http.changes"
 local companies = require "leadcat.http.companies"
+local drafts = require "leadcat.http.drafts"
 local drift = require "leadcat.http.drift"
 local events = require "leadcat.http.events"
 local history = require "leadcat.http.history"
@@ -68,6 +69,8 @@ local ROUTES = {
   ["/versions"] = { page = true, GET = { versions.index, "view" } },
   ["/why"] = { page = true, GET = { why.page, "view" } },
   ["/confirmations"] = { page = true, GET = { pages.inbox, "view" }, POST = { pages.several } },
+  ["/drafts"] = { page = true, GET = { drafts.page } },
+  ["/api/drafts"] = { GET = { drafts.list }, POST = { drafts.create, "configure" } },
   ["/drift"] = { page = true, GET = { drift.page, "configure" }, POST = { drift.set_right, "configure" } },
   ["/drift.csv"] = { page = true, GET = { drift.csv, "configure" } },
   ["/overview"] = { page = true, GET = { overview.page, "view" } },
@@ -108,6 +111,10 @@ end
 local PATTERNS = {
   { "^/history/revisions/([^/]+)$", { page = true, GET = { history.revision, "view" } } },
   { "^/versions/([^/]+)$", { page = true, GET = { versions.preview }, POST = { versions.revert } } },
+  { "^/drafts/([^/]+)$", { page = true, GET = { drafts.preview }, POST = { drafts.act } } },
+  { "^/api/drafts/([^/]+)$", { GET = { drafts.one } } },
+  { "^/api/drafts/([^/]+)/approve$", { POST = { drafts.approve } } },
+  { "^/api/drafts/([^/]+)/discard$", { POST = { drafts.discard } } },
   { "^/companies/(.+)/panel$", { page = true, panel = true, GET = { panel.page } } },
   { "^/confirmations/([^/]+)$", { page = true, GET = { pages.question } } },
   { "^/api/confirmations/([^/]+)$", { GET = { api.confirmation }, POST = { pages.resolve } } },

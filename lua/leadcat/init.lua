@@ -71,6 +71,7 @@ local OPTIONS = {
   render = options_of.of_type("table", "a table of html, text, json and strings"),
   apply = options_of.one_of { "here", "elsewhere" },
   late_events = options_of.one_of { "apply", "skip" },
+  four_eyes = options_of.of_type "boolean",
   sleep = options_of.of_type("function", "a function that waits for some seconds while other coroutines run"),
   running = options_of.of_type("function", "a function that tells which coroutine runs"),
   triggers = options_of.of_type("table", "a list of {trigger, name}"),
@@ -114,6 +115,7 @@ end
 ---@field record_unchanged? "full"|number records events that change nothing, for `history{unchanged = true}`: all, or a share between 0 and 1; default none
 ---@field apply? "here"|"elsewhere" who makes the changes of a `host`: the call that handles the event (the default), or another process that has the store open and makes them from time to time (`apply_pending`, `maintain`); then outcomes are `applying`, or `queued` behind such a change
 ---@field late_events? "apply"|"skip" what becomes of an event whose `at` is over a minute before that of the event of the company's newest applied change: it is applied (the default), or comes to nothing, with the reason `late`. Changes whose events had no `at` do not count
+---@field four_eyes? boolean what an actor saves is a draft, also by `revert` and `make_real`, and becomes active when another one with the permission `approve` says so. Default: it is active at once
 ---@field sleep? fun(seconds: number) of a scheduler of coroutines (cqueues, luv …), for this Lua state from now on: waits while other coroutines run. Those of nginx, Tarantool and HAProxy are found
 ---@field running? fun(): any what tells that scheduler's coroutines apart; nil where the one that runs must not wait. Default: the coroutine, unless it is the main one
 ---@field triggers? leadcat.OwnTrigger[] triggers of the integrator's own, for events and rules of all tenants. The store remembers them: at most 64 in all
@@ -267,7 +269,8 @@ function leadcat.open(options)
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
     gathers = options.shared ~= nil and platform.semaphore ~= nil,
-    skips_late = options.late_events == "skip", readonly = options.readonly == true,
+    four_eyes = options.four_eyes == true, skips_late = options.late_events == "skip",
+    readonly = options.readonly == true,
     recovers = options.recover ~= false and not options.readonly,
     renderers = {
       html = render.html or render_confirmation.html, text = render.text or render_text.confirmation,

@@ -2,6 +2,13 @@
 -- implementation, which shares no code with leadcat, says for which a rule must have fired, day by day.
 
 local crm = require "support.crm"
+local databases = require "support.databases"
+local difference = require "leadcat.rules.difference"
+local forms = require "support.forms"
+local i18n = require "leadcat.words.i18n"
+local settings_form = require "leadcat.pages.settings_form"
+local settings_page = require "support.settings_page"
+local shared = require "support.shared"
 local stores = require "support.stores"
 
 local LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER, LOST = 1, 3, 4, 5, 7 -- the preset's categories
@@ -362,6 +369,93 @@ describe("the calendar", function()
     assert.matches("the number of days without a sale is 30 %(it is 60%)", sentence)
     engine:close()
   end)
+
+  it("has a card on the settings tab where there is such a rule, with its days", function()
+    local function submit(cfg, changes, language)
+      local fields = forms.fields(settings_page.html(cfg, { language = language }))
+      for name, value in pairs(changes) do
+        fields[name] = value
+      end
+      return select(2, settings_form.read(fields, cfg, language or "en"))
+    end
+    assert.is_nil(settings_page.html(config()):find("no_sale_for", 1, true))
+    local cfg = config(rule(90, LOST_OPPORTUNITY))
+    for _, language in ipairs(i18n.LANGUAGES) do
+      local html = settings_page.html(cfg, { language = language })
+      assert.matches('name="rule%.no_sale_for%.days"', html)
+      assert.is_truthy(html:find(i18n.new():text(language, "settings.no_sale_for"), 1, true), language)
+    end
+    assert.same(cfg.rules, submit(cfg, { ["do"] = "save" }).rules)
+    local changed = submit(cfg, { ["do"] = "save", ["rule.no_sale_for.days"] = " 120 " })
+    assert.equal(120, changed.rules[1].days)
+    local said = difference.sentences(cfg, changed, i18n.new(), "en")
+    assert.equal("“Update category when a company has had no sale for some time” now applies after 120 days without a "
+      .. "sale.", (said[1]:gsub("\226\129[\166-\169]", "")))
+    for typed, code in pairs { [""] = "days_required", soon = "wrong_type", ["0"] = "out_of_range" } do
+      local wrong = submit(cfg, { ["do"] = "save", ["rule.no_sale_for.days"] = typed })
+      local problems = require("leadcat.rules.config").problems(wrong)
+      assert.equal(code, problems[1].code)
+      assert.matches('aria%-invalid="true"[^>]*name="rule%.no_sale_for%.days"',
+        settings_page.html(wrong, { problems = problems }))
+    end
+
+    -- A second rule has its own days.
+    local two = config(rule(30, OPPORTUNITY), rule(90, LOST_OPPORTUNITY, { id = 7 }))
+    changed = submit(two, { ["do"] = "save", ["rule.no_sale_for.2.days"] = "100" })
+    assert.same({ 30, 100 }, { changed.rules[1].days, changed.rules[2].days })
+  end)
+
+  it("is called by a command, at once or to see what it would do", function()
+    local time = { now = os.time() - 100 * DAY }
+    local engine, path = stores.open { clock = function() return time.now end }
+    assert(engine:save(config(rule(90, LOST_OPPORTUNITY), {
+      trigger = "sale_registered", enabled = true, set_category = OPPORTUNITY,
+    })))
+    assert(engine.host:create_many({ "Acme", "Bolt" }, LEAD))
+    assert(engine:handle { trigger = "sale_registered", company = "Acme" })
+    engine:close()
+    local output = stores.leadcat("calendar", "--path", path, "--preview", "--unknown")
+    assert.matches("Acme +%d%d%d%d%-%d%d%-%d%d +90 +updated +Opportunity +Lost opportunity +no_sale_for\n", output)
+    assert.matches("Bolt +unknown\n", output)
+    assert.matches("2 companies looked at:\n  1 had no sale for long enough\n", output)
+    assert.matches("would be: 1 updated\n$", output)
+    output = stores.leadcat("calendar", "--path", path)
+    assert.matches("\n1 updated\n$", output)
+    assert.matches("\nnothing was due\n$", (stores.leadcat("calendar", "--path", path)))
+    output = stores.leadcat("maintain", "--path", path)
+    assert.matches("2 companies looked at for sales, 0 events, ", output)
+    local _, message, status = stores.leadcat("calendar")
+    assert.same({ "leadcat: one of --path DIR and --worker FILE.lua is needed", 2 }, { message:match "[^\n]+", status })
+  end)
+
+  if not os.getenv "LEADCAT_SLOW" then
+    it("is shared by the nodes of a shared store", function()
+      local sales, companies = {}, {}
+      for i = 1, 1500 do
+        local name = ("c%04d"):format(i)
+        sales[name], companies[name] = { won("s", i % 500 == 0 and 90 or 1) }, LEAD
+      end
+      local database = shared.database()
+      local engine, time, host = open(config(), sales, companies)
+      engine:close()
+      local options = { host = host, clock = function() return time.now end }
+      local one = shared.open(database, options)
+      assert(one:save(config(rule(90, LOST_OPPORTUNITY, { limit = { changes = 2, hours = 1 } }))))
+      local done = assert(one:maintain())
+      assert.same({ 1000, 2 }, { done.calendar, done.no_sale })
+      local two = shared.open(database, options)
+      done = assert(two:maintain())
+      assert.same({ 500, 1 }, { done.calendar, done.no_sale })
+      assert.equal(0, assert(two:maintain()).calendar)
+      assert.equal(1, #two:held())
+      assert.same({ before = 1 }, assert(one:calendar { limit = 10000 }).outcomes)
+      assert.equal(2, #host.changes)
+      one:close()
+      two:close()
+      shared.close()
+      databases.stop()
+    end)
+  end
 
   it("refuses what is no such rule", function()
     local engine = open(config(), {}, {})

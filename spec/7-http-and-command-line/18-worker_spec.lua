@@ -8,6 +8,7 @@ local stores = require "support.stores"
 local FILE = [[
 local core, leadcat = require "leadcat.core", require "leadcat"
 local engine = assert(leadcat.open { path = "%s", map_size = 2 ^ 26 })
+assert(engine:config().revision > 0 or engine:save(leadcat.preset "superoffice"))
 return { engine = engine, sources = { { name = "sales", step = function(self, given)
   assert(given == engine)
   self.steps = (self.steps or 0) + 1
@@ -52,6 +53,24 @@ describe("leadcat worker", function()
     local _, errors, status = stores.leadcat("worker", "/nowhere.lua")
     assert.same({ 1, "leadcat: /nowhere.lua: No such file or directory\n" }, { status, errors })
     assert.equal(2, select(3, stores.leadcat("worker")))
+  end)
+
+  it("says so where nothing has been saved yet", function()
+    local work = [[
+      local engine = assert(require "leadcat".open { path = "%s", map_size = 2 ^ 26 })
+      local function source(tenant)
+        return { tenant = tenant, step = function() return { handled = 0, parked = 0, problems = 0 } end }
+      end
+      %s
+      return { engine = engine, sources = { source "north", source() } }
+    ]]
+    local path = stores.path()
+    local _, errors, status = stores.leadcat("worker", "--once", stores.file(work:format(path, ""), ".lua"))
+    assert.same({ 0, "leadcat: nothing has been saved in the store yet, so no rule does anything: "
+      .. "save the settings, or a preset by leadcat init --path DIR\n" }, { status, errors })
+    local saved = 'assert(engine:tenant "north":save(require "leadcat".preset "superoffice"))'
+    _, errors, status = stores.leadcat("worker", "--once", stores.file(work:format(path, saved), ".lua"))
+    assert.same({ 0, "" }, { status, errors }) -- one of its tenants has something
   end)
 
   it("does all there is to do, once", function()

@@ -11,7 +11,9 @@ local unix = require "socket.unix"
 local FILE = [[
 local core, leadcat = require "leadcat.core", require "leadcat"
 local function open(tenant)
-  return assert(leadcat.open { path = "%s", map_size = 2 ^ 26, tenant = tenant })
+  local engine = assert(leadcat.open { path = "%s", map_size = 2 ^ 26, tenant = tenant })
+  assert(engine:config().revision > 0 or engine:save(leadcat.preset "superoffice"))
+  return engine
 end
 local function idle() return { handled = 0, parked = 0, problems = 0, more = false } end
 local function source(name, step, tenant) return { name = name, tenant = tenant, step = step or idle } end

@@ -1,5 +1,6 @@
 -- `leadcat drift`: reads an export, a host or the journal, lists who has drifted, and sets that right.
 
+local import = require "leadcat.cli.import"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 
@@ -37,8 +38,73 @@ local function category_of(path, company)
   return category
 end
 
+-- An export of so many random sales: many on one day, some with several companies, without a date, or closed too early.
+local function random_export(count)
+  local state = 7919
+  local function random(n) -- Park and Miller: the same in every Lua
+    state = state * 16807 % 2147483647
+    return state % n + 1
+  end
+  local lines = { "Account;Created;Closed;Stage;Deal;Amount;Lost to" }
+  for i = 1, count do
+    local company = "c" .. random(40) .. (random(9) == 1 and "|c" .. random(40) or "")
+    local stage, opened = ({ "Won", "Lost", "Open" })[random(3)], random(25)
+    local closed = stage ~= "Open" and ("2026-03-%02d"):format(math.max(1, math.min(28, opened + random(6) - 3))) or ""
+    lines[#lines + 1] = ("%s;%s;%s;%s;%s;%s;%s"):format(random(50) == 1 and "" or company,
+      random(20) > 1 and ("2026-03-%02d"):format(opened) or "", closed, stage, random(15) > 1 and "s" .. i or "",
+      random(4) > 1 and tostring(random(900)) or "", random(5) == 1 and "them" or "")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+-- What an export gives as events, each as a text with its line, and what it warns of.
+local function events_of(text, any_order)
+  local at = 1
+  local file = { read = function(_, n)
+    local part = text:sub(at, at + n - 1)
+    at = at + n
+    return part ~= "" and part or nil
+  end }
+  local iterator = import.opportunities(file, {
+    company = "Account", created = "Created", closed = "Closed", stage = "Stage", sale = "Deal", won = { "Won" },
+    lost = { "Lost" }, company_separator = "|", date_formats = {}, any_order = any_order, fields = {
+      { name = "sale.amount", key = "amount", place = "sale", type = "number", given = "Amount" },
+      { name = "sale.rival", key = "rival", place = "sale", type = "text", given = "Lost to" },
+    },
+  })
+  local events = {}
+  repeat
+    local event, line = iterator:next()
+    if event then
+      local sale = event.sale or {}
+      local words = {
+        event.company, event.trigger, event.id or "-", sale.id or "-", sale.amount or "-", sale.rival or "-", line,
+      }
+      events[#events + 1] = { at = event.at, place = #events, text = table.concat(words, " ") }
+    else
+      assert.is_nil(line)
+    end
+  until not event
+  return events, iterator.warnings
+end
+
 describe("leadcat drift", function()
   after_each(stores.check)
+
+  it("reads an export that is larger than memory: the same events, which it puts in order by company", function()
+    local export = random_export(600)
+    local ordered, told = events_of(export, false)
+    local as_they_come, told_too = events_of(export, true)
+    assert.is_true(#ordered > 900)
+    table.sort(as_they_come, function(a, b) return a.at < b.at or a.at == b.at and a.place < b.place end)
+    for i, event in ipairs(ordered) do
+      assert.same({ event.at, event.text }, { as_they_come[i].at, as_they_come[i].text })
+    end
+    assert.equal(#ordered, #as_they_come)
+    table.sort(told_too)
+    assert.is_true(#told > 1)
+    assert.same(told, told_too)
+  end)
 
   it("lists who has drifted, and counts all", function()
     local path, export = new_store()

@@ -60,6 +60,10 @@ local function use(engine, random)
       about = i == 2 and '{"a":1}' or nil,
     }, core.now(), 9))
   end
+  for i = 1, 2 do
+    assert(engine._store:put_draft(engine._tenant, { json = ('{"n":%d}'):format(i), due = i == 2 and 4e9 or nil },
+      core.now()))
+  end
   local taken = assert(engine._store:take_deliveries(engine._tenant, "crm", core.now() + 1, 60, 2))
   assert(engine._store:end_deliveries(engine._tenant, {
     { id = taken[1].id, state = "done" }, { id = taken[2].id, state = "failed", problem = "no" },
@@ -96,8 +100,11 @@ local function snapshot(engine)
       kept = { store:companies(tenant, "", 1000) },
       cursor = store:cursor(tenant, "source") or "none", counters = counters,
       changes = { store:changes(tenant, 0, 1000) }, newest_change = store:newest_change(tenant),
-      deliveries = assert(store:deliveries(tenant, { limit = 100 })),
+      deliveries = assert(store:deliveries(tenant, { limit = 100 })), drafts = assert(store:drafts(tenant, 9)),
     }
+    for _, draft in ipairs(found.drafts) do
+      draft.id = nil -- each has numbers of its own for them
+    end
     counters.deliveries = nil -- only LMDB counts them
     for i, delivery in ipairs(found.deliveries) do
       local whole = assert(store:delivery(tenant, delivery.id))

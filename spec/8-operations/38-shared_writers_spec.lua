@@ -141,6 +141,12 @@ describe("in nginx, a shared store", function()
     assert.equal(0, state.waiting)
     assert.is_true(state.events >= 120)
     assert.is_true(state.statements < state.events / 2)
+    local told = {}
+    for name, value in run("return engine:metrics()"):gmatch "leadcat_shared_queue_([%w_]+){[^}]*} (%d+)\n" do
+      told[name] = tonumber(value)
+    end
+    assert.same({ waiting = 0, most = 1000, statements_total = state.statements, events_total = state.events,
+      refused_total = 0 }, told)
   end)
 
   it("looks once for an event alone, and writes once", function()

@@ -201,7 +201,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(16, #lua)
+    assert.equal(17, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -247,6 +247,14 @@ describe("the README's", function()
     assert.equal("NO\n", run(14, before, after))
   end)
 
+  it("saves a draft, which another one approves", function()
+    local before = [[
+      local ann, liv, config = { id = "ann", admin = true }, { id = "liv", admin = true }, assert(engine:config())
+      config.rules[1].ask = not config.rules[1].ask
+    ]]
+    assert.equal("0\t0\nliv\n", run(15, before, "print(engine:revisions()[1].approved_by.id)"))
+  end)
+
   it("tries a rule, and switches it on", function()
     local before = [[
       local ann, cfg = { id = "ann", admin = true }, assert(engine:config())
@@ -256,7 +264,7 @@ describe("the README's", function()
       assert(engine:save(cfg))
       assert(engine:handle { trigger = "sale_won", company = "Acme" })
     ]]
-    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(15, before, 'print((engine:decide("sale_won", 1)))'))
+    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(16, before, 'print((engine:decide("sale_won", 1)))'))
   end)
 
   it("releases what is held", function()
@@ -271,7 +279,7 @@ describe("the README's", function()
         assert(engine:handle { trigger = "sale_won", company = company })
       end
     ]]
-    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(16, before, "print(#engine:confirmations())"))
+    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(17, before, "print(#engine:confirmations())"))
   end)
 
   it("host takes many at once", function()

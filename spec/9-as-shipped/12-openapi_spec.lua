@@ -99,6 +99,7 @@ local MAKE = {
   question = function(site) return (web.question(site)) end,
   entry = function(site) return ("%d"):format((web.change(site))) end,
   company = web.new_company,
+  draft = function(site) return ("%d"):format(assert(site.engine:save_draft(site.engine:config())).id) end,
   asked = function(site) return select(2, web.question(site)) end,
   changed = function(site) return select(2, web.change(site)) end,
 }
@@ -242,6 +243,14 @@ local ROWS = {
   { "POST /api/companies/nobody/delete", { as = "bob" }, 403 },
   { "POST /api/forget", { as = "ann", json = { contact = 7 } }, 200 },
   { "POST /api/forget", { as = "ann", json = { nobody = 7 } }, 422 },
+  { "GET /api/drafts", { as = "ann" }, 200, "{draft}" },
+  { "POST /api/drafts", function(site) return { as = "ann", json = { config = site.engine:config() } } end, 200 },
+  { "POST /api/drafts", { as = "ann", json = {} }, 422 },
+  { "GET /api/drafts/{draft}", { as = "ann" }, 200 },
+  { "GET /api/drafts/1", { as = "ann" }, 404 },
+  { "POST /api/drafts/{draft}/approve", { as = "ann" }, 200 },
+  { "POST /api/drafts/{draft}/approve", { as = "bob" }, 403 },
+  { "POST /api/drafts/{draft}/discard", { as = "ann" }, 200 },
   { "GET /metrics", { as = "ann" }, 200 },
   { "GET /health", {}, 200 },
   { "GET /openapi.json", {}, 200 },
@@ -362,7 +371,7 @@ describe("a permission", function()
       local site = web.new_site({ host = host }, nil, RULES)
       local method, path = name:match "^(%u+) (.*)$"
       local made = path:find "confirmations" and "{question}" or path:find "/history/{id}" and "{entry}"
-        or path:find "companies" and "{changed}" or "1"
+        or path:find "companies" and "{changed}" or path:find "/drafts/{id}" and "{draft}" or "1"
       path = fill(site, (path:gsub("{id}", made)))
       local fields = { json = { company = "c", trigger = "sale_won" } }
       if name == "PUT /api/config" or name == "POST /api/confirmations/{id}" then

@@ -53,7 +53,7 @@ local function fill(from, upto)
             (extract(epoch FROM now())::int8 - %d) * 1000 + n * (%d::int8 * 1000 / %d) AS ms
           FROM generate_series(%d::int8, %d) n) m),
       h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind, number)
-        SELECT tenant, (n + 1) * 1048576, entry, entry, 'ended', entry FROM s)
+        SELECT tenant, (n + 1) * 1048576, entry, ARRAY[entry], ARRAY['ended'], entry FROM s)
       INSERT INTO leadcat.entry (tenant, entry, company, event_id, status, change, at, written, record)
       SELECT tenant, entry, ('c' || c)::bytea, ('sale-' || reverse(n::text))::bytea, status, change, us, us, record
       FROM s CROSS JOIN template]], TENANTS, COMPANIES, DAYS * DAY, DAYS * DAY, ENTRIES, first, last)

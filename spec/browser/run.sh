@@ -14,22 +14,22 @@ fail() {
 }
 
 chromium=$(command -v "${CHROMIUM:-chromium}") || fail "no Chromium: apt-get install chromium"
-rm -rf "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview"
-mkdir -p "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview"
+rm -rf "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview" "$build/suggest"
+mkdir -p "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview" "$build/suggest"
 rm -f "$build"/*.mjs
 cp $here/*.mjs $here/*.json "$build"
 if ! cmp -s $here/package-lock.json "$build/node_modules/installed.json"; then
   (cd "$build" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || fail "npm ci did not succeed"
   cp $here/package-lock.json "$build/node_modules/installed.json"
 fi
-for pages in pages site reports brake overview; do
+for pages in pages site reports brake overview suggest; do
   sh spec/support/with_lua.sh "${LUA:-lua5.4}" $here/$pages.lua "$build/$pages" || fail "no pages"
 done
 
 sh spec/support/with_lua.sh "${LUA:-lua5.4}" spec/support/doc/build.lua "$build/manual" >/dev/null || fail "no manual"
 
 full=$(cd "$build" && pwd)
-export PAGES="$full/pages" SITE="$full/site" REPORTS="$full/reports" MANUAL="$full/manual" BRAKE="$full/brake" OVERVIEW="$full/overview" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium" BUILD="$full/.."
+export PAGES="$full/pages" SITE="$full/site" REPORTS="$full/reports" MANUAL="$full/manual" BRAKE="$full/brake" OVERVIEW="$full/overview" SUGGEST="$full/suggest" SCREENSHOTS="$full/../screenshots" WEB="$PWD/lua/leadcat/web" CHROMIUM="$chromium" BUILD="$full/.."
 node --test --test-reporter=spec --test-reporter-destination=stdout \
   --test-reporter=tap --test-reporter-destination="$log" "$build"/*.test.mjs
 status=$?

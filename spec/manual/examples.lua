@@ -16,6 +16,9 @@ end]],
 ["engine:apply_pending"] = [[
 local done = assert(engine:apply_pending())
 print(done.finished, done.failed, done.busy)]],
+["engine:approve"] = [[
+local draft = assert(engine:save_draft(engine:config(), { actor = { id = "bob", admin = true } }))
+print(assert(engine:approve(draft.id, { actor = ann })).revision)]],
 ["engine:assign"] = [[
 local record = assert(engine:assign(question, { to = { id = "bob", name = "Bob" } }, { actor = ann }))
 print(record.state)]],
@@ -83,6 +86,17 @@ end]],
 ["engine:delivery"] = [[
 local delivery, message, code = engine:delivery(1)
 print(delivery and delivery.body or code)]],
+["engine:discard"] = [[
+local draft = assert(engine:save_draft(engine:config(), { actor = ann }))
+assert(engine:discard(draft.id, { actor = ann }))]],
+["engine:draft"] = [[
+local saved = assert(engine:save_draft(engine:config(), { actor = ann, note = "for Monday" }))
+local draft, foreseen = engine:draft(saved.id)
+print(draft.note, #foreseen.conflicts)]],
+["engine:drafts"] = [[
+for _, draft in ipairs(engine:drafts()) do
+  print(draft.id, draft.effect.moved, draft.due)
+end]],
 ["engine:drift"] = [[
 local page = assert(engine:drift { source = "journal", limit = 1000 })
 for _, item in ipairs(page.items) do
@@ -189,6 +203,11 @@ local config = engine:config()
 config.rules[1].ask = true
 local revision, message, code, problems = engine:save(config, { actor = ann, revision = config.revision })
 print(revision)]],
+["engine:save_draft"] = [[
+local config = engine:config()
+config.rules[1].set_category = 6
+local draft = assert(engine:save_draft(config, { actor = ann }))
+print(draft.effect.moved, draft.effect.companies)]],
 ["engine:set_right"] = [[
 local page = assert(engine:drift { source = "journal" })
 print(engine:set_right(page.items, { actor = ann, preview = true }))]],

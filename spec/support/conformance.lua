@@ -1180,6 +1180,48 @@ return function(open, busted, options)
     end)
   end)
 
+  describe("of drafts", function()
+    local function put(draft)
+      return store:put_draft(T, draft, NOW)
+    end
+
+    it("keeps each until somebody who knows it replaces or removes it", function()
+      local a = put { json = '{"a":1}' }
+      local b = put { json = '{"b":1}', due = NOW + 5.25 }
+      assert.is_true(b > a)
+      assert.same({ { id = a, json = '{"a":1}' }, { id = b, json = '{"b":1}', due = NOW + 5.25 } }, other:drafts(T, 9))
+      assert.same({ a }, ids(other:drafts(T, 1), "id"))
+      assert.same({}, other:drafts("another", 9))
+      assert.equal("conflict", code_of(other:put_draft(T, { id = a, before = '{"a":2}', json = "{}" }, NOW)))
+      assert.equal("conflict", code_of(other:put_draft(T, { id = a, before = '{"a":2}' }, NOW)))
+      assert.equal("conflict", code_of(other:put_draft(T, { id = b + 1, before = "{}", json = "{}" }, NOW)))
+      assert.equal(a, other:put_draft(T, { id = a, before = '{"a":1}', json = '{"a":3}', due = NOW + 1 }, NOW))
+      assert.equal(b, other:put_draft(T, { id = b, before = '{"b":1}' }, NOW))
+      assert.equal("conflict", code_of(put { id = b, before = '{"b":1}' }))
+      assert.same({ { id = a, json = '{"a":3}', due = NOW + 1 } }, store:drafts(T, 9))
+    end)
+
+    it("has what falls due where all else that does is found", function()
+      local a, b = put { json = "{}", due = NOW + 5 }, put { json = "{}", due = NOW + 9 }
+      put { json = "{}" }
+      assert.same({ {}, {} }, { (other:due("timed", 0, 0, NOW + 4.9, "")), other:drafts(T, 9, NOW + 4.9) })
+      assert.same({ { T }, { a } }, { (other:due("timed", 0, 0, NOW + 5, "")), ids(other:drafts(T, 9, NOW + 5), "id") })
+      assert.same({ a, b }, ids(other:drafts(T, 9, NOW + 9), "id"))
+      assert.same({ {}, {} }, { other:scheduled(T, NOW + 9, 9), other:expiring(T, 0, 0, NOW + 9, 9) })
+      assert.same({ 0, false }, { other:expire(T, NOW + 9) })
+      assert(put { id = a, before = "{}", json = "{}", due = NOW + 7 })
+      assert.same({}, (other:due("timed", 0, 0, NOW + 6, "")))
+      assert(put { id = a, before = "{}", json = "{}" })
+      assert(put { id = b, before = "{}" })
+      assert.same({}, (other:due("timed", 0, 0, NOW + 99, "")))
+    end)
+
+    it("takes objects only", function()
+      assert.has_error(function() put { json = "[]" } end)
+      assert.has_error(function() put { before = "{}" } end)
+    end)
+  end)
+
   it("adds to counters from all sides", function()
     assert.is_true(store:add { { tenant = T, name = "n", value = 2 }, { tenant = T, name = "m", value = 1 } })
     assert.is_true(other:add { { tenant = T, name = "n", value = 3 }, { tenant = "another", name = "n", value = 7 } })

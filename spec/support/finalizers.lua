@@ -202,6 +202,7 @@ local function fill(store, tenant, size)
   known.delivery = assert(store:put_delivery(tenant, {
     key = ("d"):rep(16), hook = "hook", sender_id = "s", about = "{}", body = json_of(size),
   }, NOW, 9))
+  known.draft = assert(store:put_draft(tenant, { json = json_of(20), due = NOW }, NOW))
   known.trace = store:find_traces(tenant, "journal", { { text = "hosted" } }, "")[1].record
   return known
 end
@@ -299,6 +300,10 @@ local STORE = {
   end_deliveries = { function() return { { id = 1, state = "done", problem = "why" } } end },
   deliveries = { function() return { hook = "hook", state = "waiting", limit = 9 } end, reads = true, loose = true },
   delivery = { function(known) return known.delivery end, reads = true, loose = true },
+  put_draft = { function(known)
+    return { id = known.draft, before = json_of(20), json = json_of(30), due = NOW + 9 }, NOW
+  end, loose = true },
+  drafts = { function() return 9, NOW + 9 end, reads = true, loose = true },
   trim = { function() return 1, 1, NOW + 10 ^ 10, 0 end },
   due = { function() return "timed", 0, 0, NOW + 1000, "" end, reads = true, no_tenant = true },
   check_readers = { function() end, reads = true, no_tenant = true },
@@ -445,6 +450,11 @@ local ENGINE = {
   release = { function() return { all = true }, { actor = ANN } end },
   drop = { function() return { rule = "sale_won" }, { actor = ANN } end },
   make_real = { function() return "sale_won", { actor = ANN } end },
+  save_draft = { function() return copy(CONFIG), { actor = ANN } end, loose = true }, -- its id is a time
+  drafts = { function() end, reads = true, loose = true },
+  draft = { function(known) return known.draft end, reads = true, loose = true },
+  approve = { function(known) return known.draft, { actor = ANN, at = NOW + 99 } end, loose = true },
+  discard = { function(known) return known.draft, { actor = ANN } end, loose = true },
   health = { function() return { days = 9 } end, reads = true },
   recount = { function() return { on_progress = function() end } end },
   simulate = { function() return events(), { start_category = LEAD } end, reads = true },
@@ -465,8 +475,10 @@ local function populate(engine)
   local scheduled = assert(engine:handle(lost "nobody")).entry
   local record = assert(engine:confirmation(question))
   assert(engine:handle_many({}, { cursor = { name = "c", text = ("1"):rep(100) } }))
+  local draft = assert(engine:save_draft(copy(CONFIG), { actor = ANN })).id
   return {
-    engine = engine, config = cfg, entry = entry, question = question, record = record, scheduled = scheduled,
+    engine = engine, config = cfg, draft = draft, entry = entry, question = question, record = record,
+    scheduled = scheduled,
     view = engine:view(record, { actor = ANN }),
   }
 end

@@ -10,7 +10,7 @@ local ROOTS = {
   "Event", "Outcome", "Confirmation", "View", "Entry", "Config", "Answer", "UndoWhat", "Undone", "ForgetWhat",
   "Forgotten", "Moved", "Explanation", "Why", "Change", "Field", "Trigger", "Problem", "HistoryQuery",
   "ConfirmationsQuery", "ChangesOptions", "Health", "HealthOptions", "ShadowQuery", "ShadowReport", "HeldQuery",
-  "HeldEntry", "Released", "SuggestOptions", "Suggestions", "WhyOptions",
+  "HeldEntry", "Released", "Draft", "DraftView", "SuggestOptions", "Suggestions", "WhyOptions",
 }
 
 local NAMES = {

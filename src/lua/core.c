@@ -197,6 +197,7 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   l_shared_register(L);
   l_transfer_register(L);
   l_delivery_register(L);
+  l_draft_register(L);
   l_daily_register(L);
   l_decide_register(L);
   l_simulate_register(L);

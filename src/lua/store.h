@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "store/delivery.h"
+#include "store/draft.h"
 #include "store/scratch.h"
 #include "store/store.h"
 
@@ -52,10 +53,15 @@ void l_company_register(lua_State *L);
 void l_shared_register(lua_State *L);
 void l_transfer_register(lua_State *L);
 void l_delivery_register(lua_State *L);
+void l_draft_register(lua_State *L);
 void l_daily_register(lua_State *L);
 
 /* Sets what a delivery was and how it went, but for its id and state, in the table at the top of the stack. */
 void l_set_delivery(lua_State *L, const lc_delivery *delivery);
+
+/* Read a draft's fields at `table`, and set them, but for its id, in the table at the top of the stack. */
+lc_draft l_to_draft(lua_State *L, int table);
+void l_set_draft(lua_State *L, const lc_draft *draft);
 
 /* Adds methods to the metatable. */
 void l_store_methods(lua_State *L, const luaL_Reg *methods);

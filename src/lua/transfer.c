@@ -136,6 +136,14 @@ static lc_status set_delivery(lua_State *L, lc_text value, lc_error *error) {
   return LC_OK;
 }
 
+static lc_status set_draft(lua_State *L, lc_text value, lc_error *error) {
+  lc_draft draft = { .id = 0 };
+  lc_status status = lc_draft_unpack(value, &draft, error);
+  if (status == LC_OK)
+    l_set_draft(L, &draft);
+  return status;
+}
+
 /* Sets what the value says. `name` is the rest of the key. */
 static lc_status set_value(lua_State *L, l_store *box, int table, lc_text tenant, lc_text value, lc_error *error) {
   static const char *const schedule[2] = { "scheduled", "scheduled_at" }, *const counter[2] = { "value", NULL };
@@ -156,6 +164,8 @@ static lc_status set_value(lua_State *L, l_store *box, int table, lc_text tenant
       return set_change(L, value, error);
     case LC_TABLE_DELIVERIES:
       return set_delivery(L, value, error);
+    case LC_TABLE_DRAFTS:
+      return set_draft(L, value, error);
     case LC_TABLE_COUNTERS:
       return set_numbers(L, counter, 1, value, error);
     default:
@@ -233,7 +243,7 @@ static int l_epochs(lua_State *L) {
 
 /* ---- putting -------------------------------------------------------------------------------- */
 
-typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, CHANGES, DELIVERIES, DAILY, KINDS } kind;
+typedef enum kind { JOURNAL, UNCHANGED, QUESTIONS, MARKS, COMPANIES, CURSORS, CHANGES, DELIVERIES, DRAFTS, DAILY, KINDS } kind;
 
 typedef struct moved {
   lc_text name, record;
@@ -241,6 +251,7 @@ typedef struct moved {
   lc_scratch_company company;
   lc_done change;
   lc_delivery delivery;
+  lc_draft draft;
   uint64_t count;
   lc_daily_head head;
 } moved;
@@ -285,6 +296,10 @@ static void to_delivery(lua_State *L, int table, void *item) {
   memcpy(m->delivery.key, key.data, sizeof m->delivery.key);
 }
 
+static void to_draft(lua_State *L, int table, void *item) {
+  *(moved *)item = (moved){ .draft = l_to_draft(L, table) };
+}
+
 static void to_daily(lua_State *L, int table, void *item) {
   moved *m = item;
   *m = (moved){
@@ -307,6 +322,8 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
       return lc_transfer_put_change(store, &m->change, error);
     case DELIVERIES:
       return lc_transfer_put_delivery(store, &m->delivery, error);
+    case DRAFTS:
+      return lc_transfer_put_draft(store, &m->draft, error);
     case DAILY:
       return lc_transfer_put_daily(store, m->name, m->count, &m->head, error);
     default:
@@ -316,12 +333,14 @@ static lc_status put(lc_store *store, kind what, lc_text tenant, const moved *m,
 
 /* store:restore(tenant, kind, items, written) -> true. Kinds: journal and unchanged {record=, seen=}, questions {record=}, marks {name=,
  * record=}, written (seconds since 1970) before that; companies as store:walk takes them; cursors {name=, record=}; changes {number=,
- * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=; daily {counted=, count=}, or {since=, removed=}, as store:page gives them. In one
+ * kind=, entry=} (number 0: up to where they were removed); deliveries as store:delivery gives them, with their key=; drafts as
+ * store:drafts gives them; daily {counted=, count=}, or {since=, removed=}, as store:page gives them. In one
  * transaction. */
 static int l_restore(lua_State *L) {
   static const char *const names[] = { "journal", "unchanged", "questions", "marks", "companies", "cursors", "changes", "deliveries",
-                                      "daily", NULL };
-  static reader *const readers[] = { [COMPANIES] = to_company, [CHANGES] = to_change, [DELIVERIES] = to_delivery, [DAILY] = to_daily, [KINDS] = NULL };
+                                      "drafts", "daily", NULL };
+  static reader *const readers[] = { [COMPANIES] = to_company, [CHANGES] = to_change, [DELIVERIES] = to_delivery,
+                                     [DRAFTS] = to_draft, [DAILY] = to_daily, [KINDS] = NULL };
   lc_text tenant = l_check_tenant(L, 2);
   kind what = (kind)luaL_checkoption(L, 3, NULL, names);
   double written = luaL_optnumber(L, 5, 0);

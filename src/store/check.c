@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "draft.h"
 #include "identity.h"
 #include "internal.h"
 #include "store.h"
@@ -85,7 +86,7 @@ static const char *check_ruleset(const record *r) {
     return "a packed ruleset is too large for the memory there is";
   memcpy(copy, r->value.mv_data, size);
   const lc_ruleset *ruleset = copy;
-  bool older = size >= sizeof *ruleset && ruleset->magic == LC_RULESET_MAGIC && ruleset->version > 0
+  bool older = size >= 2 * sizeof(uint32_t) && ruleset->magic == LC_RULESET_MAGIC && ruleset->version > 0
             && ruleset->version < LC_RULESET_VERSION; /* it is rebuilt when it is needed */
   bool sound = older || lc_ruleset_check(copy, size, NULL) == LC_OK;
   free(copy);
@@ -239,7 +240,30 @@ static const char *check_limit(const record *r) {
   return lc_window_unpack(r->value.mv_data, r->value.mv_size, &window) ? NULL : "the counts of a rule with a limit are damaged";
 }
 
+/* Whether the draft is there, and due at the time of the key. */
+static bool names_draft(const record *r) {
+  uint64_t id = lc_key_number(r->rest);
+  lc_draft draft = { .id = 0 };
+  MDB_val value;
+  if (r->rest.mv_size != 16 || !exists(r, LC_TABLE_DRAFTS, lc_key_of_entry(&r->tenant, id), &value)
+      || lc_draft_unpack(lc_text_of(value), &draft, NULL) != LC_OK)
+    return false;
+  return lc_key_number((MDB_val){ 8, r->rest.mv_data }) == draft.due;
+}
+
+static const char *check_draft(const record *r) {
+  lc_draft draft = { .id = 0 };
+  MDB_val value;
+  if (r->rest.mv_size != 8 || lc_draft_unpack(lc_text_of(r->value), &draft, NULL) != LC_OK
+      || !is_whole((const unsigned char *)draft.json.data, draft.json.size))
+    return "a draft is damaged";
+  return draft.due == 0 || exists(r, LC_TABLE_EXPIRING, lc_key_of_due(&r->tenant, draft.due, lc_key_number(r->rest)), &value)
+       ? NULL : "a draft falls due, but not in the list of what does";
+}
+
 static const char *check_expiring(const record *r) {
+  if (r->value.mv_size == 1)
+    return names_draft(r) ? NULL : "a time names a draft that is missing or due at another time";
   if (r->value.mv_size == 0)
     return names_scheduled(r, lc_key_number(r->rest)) ? NULL : "a time names an entry that is missing or not scheduled";
   return names_question(r, LC_QUESTION_OPEN) ? NULL : "a time names a confirmation that is missing or closed";
@@ -338,7 +362,7 @@ static const char *check_count(const record *r, lc_log log) {
   if (lc_count_entries(&reader, &count) != 0)
     return "the entries cannot be counted";
   memcpy(&sealed, r->value.mv_data, sizeof sealed);
-  return sealed == lc_seal_count(count) ? NULL : "the number of entries is wrong";
+  return sealed == lc_seal_count(count) || sealed == count /* of the first edition */ ? NULL : "the number of entries is wrong";
 }
 
 static const char *check_counter(const record *r) {
@@ -374,6 +398,7 @@ static checks *const record_checks[LC_TABLES] = {
   [LC_TABLE_WAITING] = check_waiting,
   [LC_TABLE_COMPANIES] = check_company,
   [LC_TABLE_COUNTERS] = check_counter,
+  [LC_TABLE_DRAFTS] = check_draft,
   [LC_TABLE_HELD] = check_held,
   [LC_TABLE_LIMITS] = check_limit,
   [LC_TABLE_UNCHANGED] = check_entry,

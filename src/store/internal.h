@@ -537,6 +537,12 @@ lc_key lc_key_of_waiting(const lc_key *tenant, const lc_delivery *delivery);
 /* Puts a delivery with its id, and what else finds it. */
 int lc_put_delivery(lc_writer *w, const lc_delivery *delivery);
 
+/* ---- from draft.c ----------------------------------------------------------------------- */
+
+/* Puts a draft (draft.h) with its id, which has no other one. */
+struct lc_draft;
+int lc_put_draft(const lc_writer *w, const struct lc_draft *draft);
+
 /* ---- from old_deliveries.c -------------------------------------------------------------- */
 
 /* Whether there are deliveries to remove, by the tenant's oldest. MDB_CORRUPTED. */

@@ -21,6 +21,7 @@ static const struct {
   [LC_TABLE_QUESTIONS] = { "questions", LC_PART_JOURNAL },
   [LC_TABLE_EXPIRING] = { "expiring", LC_PART_JOURNAL },
   [LC_TABLE_SCHEDULED] = { "scheduled", LC_PART_JOURNAL },
+  [LC_TABLE_DRAFTS] = { "drafts", LC_PART_JOURNAL },
   [LC_TABLE_HELD] = { "held", LC_PART_JOURNAL },
   [LC_TABLE_LIMITS] = { "limits", LC_PART_JOURNAL },
   [LC_TABLE_COUNTERS] = { "counters", LC_PART_JOURNAL },

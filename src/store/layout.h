@@ -30,8 +30,9 @@ typedef enum lc_table {
   LC_TABLE_CONFIRMATIONS, /* journal: tenant, id -> lc_question, packed */
   LC_TABLE_QUESTIONS,     /* journal: tenant, lc_scope, its text, state, entry that asked -> id of the question */
   LC_TABLE_EXPIRING,      /* journal: all that falls due by the clock: tenant, milliseconds, entry -> id of the open question that it
-                           * asked; nothing when it is scheduled */
+                           * asked; nothing when it is scheduled; one byte when it is a draft */
   LC_TABLE_SCHEDULED,     /* journal: tenant, company -> lc_schedule of its scheduled entry */
+  LC_TABLE_DRAFTS,        /* journal: tenant, number -> lc_draft: when it falls due, then its JSON (draft.c) */
   LC_TABLE_HELD,          /* journal: tenant, entry that is held -> nothing */
   LC_TABLE_LIMITS,        /* journal: tenant, trigger, lead status, rule -> lc_window of a rule with a limit */
   LC_TABLE_COUNTERS,      /* journal: tenant, name -> uint64_t */

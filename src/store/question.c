@@ -284,7 +284,7 @@ static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc
     if (!lc_is_overdue(&due->tenant, key, due->now))
       break;
     if (id.mv_size != sizeof due->ids[0])
-      continue; /* what is scheduled */
+      continue; /* what is scheduled, and drafts */
     status = may_expire(store, mdb_cursor_txn(cursor), &due->tenant, id.mv_data, due->now, &may, error);
     if (status == LC_OK && may)
       memcpy(due->ids[due->count++], id.mv_data, id.mv_size);
@@ -343,7 +343,7 @@ static lc_status list_ahead(lc_store *store, MDB_cursor *cursor, void *request, 
     if (!lc_is_overdue(&a->tenant, key, a->until))
       break;
     if (id.mv_size != LC_QUESTION_ID_SIZE)
-      continue; /* what is scheduled */
+      continue; /* what is scheduled, and drafts */
     a->left--;
     status = add_ahead(store, mdb_cursor_txn(cursor), a, id.mv_data, error);
   }

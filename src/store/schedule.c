@@ -139,7 +139,7 @@ typedef struct page {
   size_t left;
 } page;
 
-/* Questions stand in the same table. */
+/* Questions and drafts stand in the same table. */
 static lc_status list_due(lc_store *store, MDB_cursor *cursor, void *request, lc_error *error) {
   page *p = request;
   MDB_val key = lc_key_value(&p->tenant), value;

@@ -139,6 +139,11 @@ lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery,
   return lc_writer_fail(&w, rc != 0 ? rc : lc_put_count(&w), error);
 }
 
+lc_status lc_transfer_put_draft(lc_store *store, const lc_draft *draft, lc_error *error) {
+  const lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant };
+  return lc_writer_fail(&w, lc_put_draft(&w, draft), error);
+}
+
 lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, const lc_daily_head *head, lc_error *error) {
   const lc_writer w = { .store = store, .txn = store->scratch, .tenant = store->scratch_tenant };
   lc_key key = w.tenant;

@@ -7,6 +7,7 @@
 #define LC_STORE_TRANSFER_H
 
 #include "delivery.h"
+#include "draft.h"
 #include "scratch.h"
 
 /* The table with that name. LC_NOT_FOUND. */
@@ -39,9 +40,10 @@ lc_status lc_transfer_end(lc_store *store, double written, lc_status status, lc_
 /* Puts a packed entry. `is_seen`: the id of its event stands for it. */
 lc_status lc_transfer_put_entry(lc_store *store, bool unchanged, lc_text record, bool is_seen, lc_error *error);
 
-/* Put a change with its number (0: its entry is the number up to which changes were removed), and a delivery with its id. */
+/* Put a change with its number (0: its entry is the number up to which changes were removed), a delivery and a draft with their ids. */
 lc_status lc_transfer_put_change(lc_store *store, const lc_done *change, lc_error *error);
 lc_status lc_transfer_put_delivery(lc_store *store, const lc_delivery *delivery, lc_error *error);
+lc_status lc_transfer_put_draft(lc_store *store, const lc_draft *draft, lc_error *error);
 
 /* Puts a counter by day; empty: what is known of the tenant's counters. */
 lc_status lc_transfer_put_daily(lc_store *store, lc_text counted, uint64_t count, const lc_daily_head *head, lc_error *error);

@@ -52,6 +52,7 @@ local function source_of(args, engine)
     return args.from
   end
   local own = must(engine:_own_triggers())
+  args.any_order = true
   local read = events_of.read_any(args, { must(engine:config()) }, own)
   local source, message = grouped.new(read.next, own)
   read.finish()

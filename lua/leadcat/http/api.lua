@@ -62,7 +62,9 @@ function api.save_config(context)
     fail("invalid", "a config expected, not a list")
   end
   local revision, message, code, problems = context.engine:save(cfg, { actor = context.actor, revision = expected })
-  if not revision then
+  if code == "approval" then
+    return response.drafted(context, problems)
+  elseif not revision then
     return response.problem(context, code, message, problems and { problems = json.array(problems) })
   end
   return response.json(200, { revision = revision }, { ETag = tag_of(revision) })

@@ -31,6 +31,9 @@ local EVENTS = { anyOf = json.array { ref "Event", list "Event" } }
 local OUTCOMES = { anyOf = json.array { ref "Outcome", list "Outcome" } }
 local CHANGES = object({ changes = list "Change", next = { type = "string" } }, { "changes", "next" })
 
+-- 202: a draft, with four eyes.
+local SAVED = object { revision = INTEGER, draft = ref "Draft" }
+
 local HELD = object {
   entries = { type = "array", items = INTEGER, minItems = 1, maxItems = 1000 }, rule = { type = "string" },
   all = { const = true },
@@ -62,9 +65,28 @@ local OPERATIONS = {
   },
   ["GET /api/config"] = { "The newest config; its ETag is the revision.", gives = ref "Config", is_tagged = true },
   ["PUT /api/config"] = {
-    "Saves a whole config as a new revision, if the newest one is that of If-Match.",
-    takes = ref "Config", if_match = true, gives = object({ revision = INTEGER }, { "revision" }),
+    "Saves a whole config as a new revision, if the newest one is that of If-Match. 202: as a draft, with four eyes.",
+    takes = ref "Config", if_match = true, gives = SAVED, later = true,
     codes = "stale revision_required too_large unsupported_type malformed",
+  },
+  ["GET /api/drafts"] = { "Drafts of the config, newest first; at most 20.", gives = list "Draft" },
+  ["POST /api/drafts"] = {
+    "Saves a config as a draft, with what it would have done; its `revision` is the one that it was made from.",
+    takes = object({ config = ref "Config", note = { type = "string" } }, { "config" }), gives = ref "Draft",
+    codes = "not_found too_large unsupported_type malformed",
+  },
+  ["GET /api/drafts/{id}"] = {
+    "A draft, its config, and what it would change now.", id = "of the draft", gives = ref "DraftView",
+    codes = "not_found",
+  },
+  ["POST /api/drafts/{id}/approve"] = {
+    "Makes a draft active, now or `at` a time. With four eyes not one's own.", id = "of the draft", asks = "approve",
+    takes = object { at = { type = "number" } }, gives = ref "Draft",
+    codes = "not_found conflict too_large unsupported_type malformed",
+  },
+  ["POST /api/drafts/{id}/discard"] = {
+    "Removes a draft.", id = "of the draft", gives = object({ discarded = INTEGER }, { "discarded" }),
+    codes = "not_found conflict",
   },
   ["GET /api/fields"] = { "What conditions may compare.", gives = list "Field" },
   ["GET /api/triggers"] = { "What triggers events and rules may have.", gives = list "Trigger" },
@@ -119,7 +141,7 @@ local OPERATIONS = {
   },
   ["POST /api/shadow/real"] = {
     "Saves the rules with this one no longer on trial.", takes = object({ rule = { type = "string" } }, { "rule" }),
-    gives = object({ revision = INTEGER }, { "revision" }),
+    gives = SAVED, later = true,
     codes = "not_found stale too_large unsupported_type malformed",
   },
   ["GET /api/held"] = {
@@ -176,7 +198,10 @@ local OPERATIONS = {
 -- The same of pages, for people: HTML, without a shape.
 local PAGES = {
   ["GET /settings"] = "The tab *Lead categorization*, for administrators.",
-  ["POST /settings"] = "Saves the settings, or tries them.",
+  ["POST /settings"] = "Saves the settings, also as a draft, or tries them.",
+  ["GET /drafts"] = "Drafts of the rules, newest first.",
+  ["GET /drafts/{id}"] = "What a draft would change.",
+  ["POST /drafts/{id}"] = "Approves or discards it.",
   ["GET /drift"] = "Companies that stand elsewhere than their sales imply, some at a time.",
   ["POST /drift"] = "What setting the chosen ones right would do; with `sure=1` does it.",
   ["GET /drift.csv"] = "The same as CSV.",

@@ -63,6 +63,15 @@ function response.redirect(context, path)
   return response.new(303, nil, nil, { Location = context.app.prefix .. path })
 end
 
+--- The answer where what was to be saved is a draft instead, as with four eyes. A page leads to the settings, which say so.
+---@param draft leadcat.Draft
+function response.drafted(context, draft)
+  if context.wants_page then
+    return response.redirect(context, ("/settings?drafted=%d"):format(draft.id))
+  end
+  return response.json(202, { draft = draft })
+end
+
 --- The status of each code: first the engine's, then HTTP's own.
 response.STATUS = {
   invalid = 422, stale = 412, forbidden = 403, not_found = 404, expired = 410, already_resolved = 409, conflict = 409,

@@ -7,6 +7,7 @@ local category_counts = require "leadcat.insight.category_counts"
 local compare = require "leadcat.past.compare"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
+local drafts = require "leadcat.rules.drafts"
 local merge = require "leadcat.rules.merge"
 local replay = require "leadcat.past.replay"
 local request_of = require "leadcat.http.request"
@@ -20,7 +21,6 @@ local must = response.must
 
 local settings = {}
 
-local TRIED = 1000 -- entries that a new config is tried on
 local MOST_HELD = 100 -- that are counted
 local TRIES = 8 -- of a save that others overtake
 
@@ -64,6 +64,7 @@ local function show(context, status, model)
   model.own_triggers = must(context.engine:_own_triggers())
   model.counts = category_counts.of(context.engine)
   model.trials, model.held = trials_of(context, model.config), held_of(context)
+  model.drafts = #must(context.engine:drafts())
   return response.page(context, status, settings_page.html, model)
 end
 
@@ -79,9 +80,28 @@ local function saved_with(context, sent, saved)
   return since and since < saved - 1 and changes_between(context, since, saved - 1) or nil
 end
 
+local function number_of(text)
+  return text and #text < 17 and text:find "^[1-9]%d*$" and tonumber(text) or nil
+end
+
+-- The form with a draft in it; nil when that is gone.
+local function show_draft(context, id)
+  local draft, foreseen, code = context.engine:draft(id)
+  if code == "not_found" then
+    return nil
+  end
+  must(draft, foreseen, code)
+  return show(context, 200, { config = draft.config, revision = draft.base, edit = { added = {} } })
+end
+
 settings.page = settings.for_administrators(function(context)
   local cfg = must(context.engine:config())
   local sent = request_of.fields(context.request.query)
+  local draft = number_of(sent.draft)
+  local shown = draft and show_draft(context, draft)
+  if shown then
+    return shown
+  end
   local suggested, rule = suggested_rule.read(cfg, sent, must(context.engine:_own_triggers()))
   if suggested then
     return show(context, 200, {
@@ -94,6 +114,7 @@ settings.page = settings.for_administrators(function(context)
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
     suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
+    drafted = number_of(sent.drafted),
   })
 end)
 
@@ -165,7 +186,9 @@ local function save_once(context, form)
   local revision, message, code, problems = context.engine:save(form.config, {
     actor = context.actor, revision = form.newest.revision,
   })
-  if code == "invalid" then
+  if code == "approval" then
+    return response.drafted(context, problems)
+  elseif code == "invalid" then
     return show_form(context, 422, form, { problems = problems, changes = form.changes })
   elseif code == "readonly" then
     return show_form(context, 503, form)
@@ -192,11 +215,31 @@ local function save(context, form)
   return response.fail("unavailable", "others keep saving the rules")
 end
 
+-- Saves what the form says as a draft of what it was made from: what others have saved meanwhile is looked at when it is approved.
+local function save_draft(context, form)
+  if not is_licensed(context) then
+    return show_form(context, 403, form)
+  elseif merge.is_same(form.config, form.stored) then
+    return response.redirect(context, saved_address(form, form.newest.revision, "unchanged"))
+  end
+  local draft, message, code, problems = context.engine:save_draft(form.config, {
+    actor = context.actor, revision = form.stored.revision,
+  })
+  if code == "invalid" then
+    return show_form(context, 422, form, { problems = problems })
+  elseif code == "full" then
+    return show_form(context, 507, form, { too_many = message })
+  elseif code == "readonly" then
+    return show_form(context, 503, form)
+  end
+  return response.drafted(context, must(draft, message, code))
+end
+
 -- Trying --------------------------------------------------------------------------------------------------------------
 
 -- How the newest events that the actor may see would have ended under the edited config. Fails as `compare.run` does.
 local function rehearse(context, form)
-  local entries = api.visible(context, must(context.engine:history { limit = TRIED, unchanged = true }))
+  local entries = api.visible(context, must(context.engine:history { limit = drafts.TRIED, unchanged = true }))
   return compare.run(form.stored, form.config, replay.events(entries), {
     language = context.language, triggers = must(context.engine:_own_triggers()),
   })
@@ -226,7 +269,7 @@ settings.save = settings.for_administrators(function(context)
   elseif form.action == "edit" then
     return show_form(context, 200, form)
   end
-  return (form.action == "try" and try or save)(context, form)
+  return (form.action == "try" and try or form.action == "draft" and save_draft or save)(context, form)
 end)
 
 return settings

@@ -34,7 +34,11 @@ function trials.make_real(context)
   if type(sent.rule) ~= "string" then
     response.fail("invalid", "rule: a rule's key expected, such as sale_won#7")
   end
-  return response.json(200, { revision = must(context.engine:make_real(sent.rule, { actor = context.actor })) })
+  local revision, message, code, draft = context.engine:make_real(sent.rule, { actor = context.actor })
+  if code == "approval" then
+    return response.drafted(context, draft)
+  end
+  return response.json(200, { revision = must(revision, message, code) })
 end
 
 -- The page --------------------------------------------------------------------------------------------------------------
@@ -76,11 +80,13 @@ function trials.act(context)
   if context.engine:licensed() == false then
     response.fail("forbidden", nil, context.strings:text(context.language, "settings.unlicensed"))
   end
-  local revision, message, code = context.engine:make_real(fields.rule or "", {
+  local revision, message, code, draft = context.engine:make_real(fields.rule or "", {
     actor = context.actor, revision = fields.revision and api.cursor_of_history(fields.revision),
   })
   if code == "stale" or code == "not_found" then
     return response.redirect(context, "/trials?stale=true")
+  elseif code == "approval" then
+    return response.drafted(context, draft)
   end
   must(revision, message, code)
   return response.redirect(context, "/trials?real=" .. url.escape(fields.rule))

@@ -9,7 +9,7 @@ local settings = require "leadcat.rules.save"
 local answers = {}
 
 local MOST_LOOKED_AT = 500000 -- entries
-local MOST = 10000 -- answers
+local MOST = 10000 -- answers, and as many again whose questions are not met yet
 
 ---@class leadcat.AnsweredCase
 ---@field rule string key of the rule that proposed
@@ -58,11 +58,12 @@ local function take(self, open, stored)
   local question = stored.confirmation
   if stored.status == "awaiting_confirmation" then
     local chosen = open[question]
-    open[question] = nil
+    open[question], open.count = nil, open.count - (chosen and 1 or 0)
     return chosen and case_of(stored, stored.to, chosen) or nil
   elseif not ANSWERED[stored.status] then
     return nil
   elseif question then
+    open.count = open.count + (open[question] and 0 or 1)
     open[question] = open[question] or chosen_of(stored)
     return nil
   end
@@ -76,7 +77,7 @@ end
 ---@param rule? string only those about the rule with this key
 ---@return leadcat.Answers? answers, string? message, string? code
 function answers.read(self, since, rule)
-  local found, open = { cases = {}, looked_at = 0, is_whole = true }, {}
+  local found, open = { cases = {}, looked_at = 0, is_whole = true }, { count = 0 }
   local next_entry = journal.entries(self, nil, nil, 1000)
   while true do
     local stored, message, code = next_entry()
@@ -84,7 +85,7 @@ function answers.read(self, since, rule)
       return nil, message, code
     elseif not stored then
       return found
-    elseif found.looked_at == MOST_LOOKED_AT or #found.cases == MOST then
+    elseif found.looked_at == MOST_LOOKED_AT or #found.cases == MOST or open.count == MOST then
       found.is_whole = false
       return found
     end

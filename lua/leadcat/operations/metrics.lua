@@ -186,12 +186,26 @@ local SHARED = {
     function(_, commits) return commits.seconds end },
 }
 
+-- Of events that wait for a writer, in nginx.
+local QUEUE = {
+  { "queue_waiting", "gauge", "Events that wait to be sent to the database.", "waiting" },
+  { "queue_most", "gauge", "Events that may wait; those beyond are unavailable.", "most" },
+  { "queue_statements_total", "counter", "How often events were handled, alone or together.", "statements" },
+  { "queue_events_total", "counter", "Events that were.", "events" },
+  { "queue_refused_total", "counter", "Events for which there was no room or time: none was written.", "refused" },
+}
+
 local function add_shared(lines, stats)
-  local process = core.process()
-  for _, family in ipairs(SHARED) do
+  local function add(family, value)
     local name = "leadcat_shared_" .. family[1]
     add_family(lines, name, family[2], family[3])
-    lines[#lines + 1] = ('%s{process="%d"} %.14g'):format(name, process, family[4](stats.shared, stats.commits))
+    lines[#lines + 1] = ('%s{process="%d"} %.14g'):format(name, core.process(), value)
+  end
+  for _, family in ipairs(SHARED) do
+    add(family, family[4](stats.shared, stats.commits))
+  end
+  for _, family in ipairs(stats.shared.queue and QUEUE or {}) do
+    add(family, stats.shared.queue[family[4]])
   end
 end
 

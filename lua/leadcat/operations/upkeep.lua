@@ -3,6 +3,7 @@
 
 local calendar = require "leadcat.insight.calendar"
 local cursor = require "leadcat.util.cursor"
+local drafts = require "leadcat.rules.drafts"
 local later = require "leadcat.events.later"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
@@ -56,11 +57,16 @@ local WORK = {
   questions = expire,
   timed = function(engine)
     local expired, message, code = expire(engine)
-    local done
+    local active, done
     if expired then
+      active, message, code = drafts.carry_out(engine)
+    end
+    if active then
       done, message, code = later.carry_out(engine)
     end
-    return done and merged(expired, done), message, code
+    return done and merged(expired, {
+      carried_out = active.carried_out + done.carried_out, dropped = active.dropped + done.dropped,
+    }), message, code
   end,
   journal = function(engine) return trim(engine, "journal") end,
   unchanged = function(engine) return trim(engine, "unchanged") end,
@@ -152,7 +158,7 @@ local function visit_calendars(self, run)
 end
 
 --- Does the regular maintenance, for a timer: of all tenants of the store, or of one when `leadcat.open` was given a
--- tenant. It closes expired questions, carries out what is scheduled and due, removes what `retention` does not keep, and frees the reader slots of killed
+-- tenant. It closes expired questions, carries out what is scheduled and due, makes drafts active whose time has come, removes what `retention` does not keep, and frees the reader slots of killed
 -- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
 -- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A

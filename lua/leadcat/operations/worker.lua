@@ -268,6 +268,20 @@ local function work_on(run)
   until core.ending() or run.once and not has_more
 end
 
+-- Says so where no tenant that a work is for has any rules. A store that is away is told of by its tasks.
+local function warn_of_nothing(run, one)
+  local is_empty = true
+  for _, source in ipairs(one.sources and one.sources[1] and one.sources or { {} }) do
+    local engine = source.tenant and one.engine:tenant(source.tenant) or one.engine
+    local config = engine:config()
+    is_empty = is_empty and config ~= nil and config.revision == 0
+  end
+  if is_empty then
+    run.warn((one.name and one.name .. ": " or "") .. "nothing has been saved in the store yet, so no rule does anything: "
+      .. "save the settings, or a preset by leadcat init --path DIR")
+  end
+end
+
 --- Works until SIGTERM or SIGINT asks it to end, and then closes the sources and the engines. For a process of its own.
 ---@param work leadcat.Work|leadcat.Work[] without problems
 ---@param options leadcat.WorkerOptions
@@ -284,6 +298,9 @@ function worker.run(work, options)
     run.listener, message = listener.open(address)
   end
   protected.finally(function() close(run) end, function()
+    for _, one in ipairs(not message and run.works or {}) do
+      warn_of_nothing(run, one)
+    end
     if not message then
       work_on(run)
     end

@@ -27,9 +27,13 @@ end
 ---@return leadcat.html.Node
 function revision.saved(model, record, newest)
   local user = wording.called(record.actor) or record.actor and text(model, "confirmation.somebody")
+  local approver = wording.called(record.approved_by)
+    or record.approved_by and text(model, "confirmation.somebody")
   return h.p {
     parts.sentence(model, user and "revision.saved" or "revision.saved_program", "time", parts.time(model, record.at),
       { user = user }),
+    record.draft and { " ", parts.sentence(model, approver and "revision.approved" or "revision.approved_program", "time",
+      parts.time(model, record.approved_at), { user = approver }) },
     record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
     record.revision == newest and { " ", text(model, "revision.current") },
   }

@@ -27,6 +27,9 @@ local settings = {}
 ---@field changed_by? leadcat.Actor who has saved the newest revision
 ---@field saved? integer the revision that was saved just now
 ---@field saved_with? string[] what others had saved before, which is in use, too
+---@field drafted? integer the draft that was saved just now
+---@field drafts? integer how many there are
+---@field too_many? string why no draft could be saved, in English
 ---@field unchanged? boolean nothing was changed, and therefore nothing saved
 ---@field suggested? "added"|"not_added" whether the rule that an address suggests is in it, and not saved
 ---@field sign_in? string the address of the host's sign-in page
@@ -230,6 +233,12 @@ local function said(form)
   elseif form.changes then
     return h.a { href = "#leadcat-changed", text(form, "changed") }
   end
+  if form.too_many then
+    return h.span { class = "leadcat-problem", wording.sentence(form, "drafts.too_many") }
+  elseif form.drafted then
+    return h.a { href = page.address(form, ("/drafts/%d"):format(form.drafted)),
+      wording.sentence(form, "drafts.saved") }
+  end
   return key and text(form, key)
 end
 
@@ -241,6 +250,8 @@ local function bar(form)
       h.button { class = "leadcat-primary", type = "submit", name = "do", value = "save",
         data_leadcat_busy = text(form, "saving"), text(form, "save") }, " ",
       h.button { type = "submit", name = "do", value = "cancel", text(form, "cancel") }, " ",
+      h.button { type = "submit", name = "do", value = "draft", data_leadcat_busy = text(form, "saving"),
+        wording.sentence(form, "drafts.save") }, " ",
       h.button { type = "submit", name = "do", value = "try", data_leadcat_busy = text(form, "trying"),
         text(form, "try") },
       form.sign_in and h.a { class = "leadcat-sign-in", href = form.sign_in, target = "_blank", rel = "noopener",
@@ -321,10 +332,13 @@ function settings.html(model)
         h.legend { class = "leadcat-hidden", text(model, "title") }, sections(form),
       })
   end
+  local count = model.drafts or 0
   return document(model, { "settings.js" }, stopped(model), suggested(model), form_element(form),
     h.ul { class = "leadcat-links",
       h.li { h.a { href = page.address(model, "/versions"), wording.sentence(model, "versions.link") } },
       h.li { h.a { href = page.address(model, "/suggestions"), wording.sentence(model, "suggest.title") } },
+      count > 0 and h.li { h.a { href = page.address(model, "/drafts"),
+        wording.sentence(model, "drafts.link", { count = wording.number(count) }) } },
     })
 end
 

@@ -429,7 +429,7 @@ end
 ---@param own? string[] the integrator's own triggers that the store knows
 ---@param newest? leadcat.Config whose ids new items and rules must not have; default `stored`
 ---@param counts? table<integer, integer> how many companies are in each category
----@return "save"|"try"|"cancel"|"edit" action an edit is only shown again
+---@return "save"|"draft"|"try"|"cancel"|"edit" action an edit is only shown again
 ---@return leadcat.Config config, leadcat.SettingsEdit edit for `engine:save`; after `cancel`, the stored config
 function settings_form.read(fields, stored, language, own, newest, counts)
   newest = newest or stored
@@ -458,7 +458,7 @@ function settings_form.read(fields, stored, language, own, newest, counts)
   edit.focus = edit.confirm and ("drop_%s.%d"):format(edit.confirm.kind, edit.confirm.id) or focus(verb, key, lists)
   read_rules(cfg, newest, fields, rows, lists, edit, language, all)
   edit.conflicts = settings_conflicts.read(rows.conflict, sorted(rows.conflict), cfg, stored)
-  return (verb == "save" or verb == "try") and verb or "edit", cfg, edit
+  return (verb == "save" or verb == "draft" or verb == "try") and verb or "edit", cfg, edit
 end
 
 return settings_form

@@ -4,6 +4,7 @@
 local company = require "leadcat.past.company"
 local core = require "leadcat.core"
 local deliveries = require "leadcat.operations.deliveries"
+local drafts = require "leadcat.rules.drafts"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local json = require "leadcat.util.json"
@@ -94,7 +95,7 @@ end
 -- Somebody did it still: an actor without an id.
 function ERASE.actor(kept, id, words)
   local found = false
-  for _, name in ipairs { "actor", "ended_by" } do
+  for _, name in ipairs { "actor", "ended_by", "approved_by" } do
     if is_of(kept[name], id) then
       add_name(words, kept[name])
       kept[name], found = {}, true
@@ -286,6 +287,23 @@ local function go_through(self, task)
   return note(self, task, true)
 end
 
+-- Who has written and approved drafts counts with who has saved configs.
+local function forget_drafts(self, task)
+  if task.kind ~= "actor" then
+    return true
+  end
+  local erased, message, code = drafts.forget(self, function(draft)
+    local words = merged(task.names)
+    local found = ERASE.actor(draft, task.told, words)
+    if found then
+      remove_words(draft, words)
+    end
+    return found
+  end)
+  task.counts.revisions = task.counts.revisions + (erased or 0)
+  return erased and true, message, code
+end
+
 -- Where it was left off, if it was interrupted.
 local function begin(self, kind, id)
   local task = {
@@ -369,6 +387,9 @@ local function run(self, kind, id, options)
   end
   task.texts, task.on_progress = texts_of(task), options.on_progress
   ok, message, code = go_through(self, task)
+  if ok then
+    ok, message, code = forget_drafts(self, task)
+  end
   local erased, some_wait
   if ok then
     erased, some_wait, code = deliveries.forget(self, task.names)

@@ -63,16 +63,6 @@ local journal = {}
 ---@field follows? integer the entry that was queued and that this carries out
 ---@field first? leadcat.Outcome of a duplicate: the outcome of its first delivery
 
-local MOST_DIGITS = 1e14 -- entries of a shared store have more: milliseconds and what tells them apart
-local LOW = 1024
-
---- When an entry was written: its number tells, but for entries that a clock that was set back, or a restored store, has pushed on.
----@param entry integer
----@return number seconds since 1970
-function journal.written(entry)
-  return (entry > MOST_DIGITS and entry / LOW or entry) / 1000
-end
-
 --- The most bytes of these details.
 journal.MOST_DETAILS = core.most_details
 

@@ -169,8 +169,8 @@ end
 
 -- Of now: {about, decisions, scheduled}.
 local function now(self, company, given, options)
-  local event = { company = company, category = given.category }
-  local about, message, code = explain.facts_of(self, event, options.language)
+  local stands = { company = company, category = given.category }
+  local about, message, code = explain.facts_of(self, stands, options.language)
   local cfg, own, decisions, scheduled
   if about then
     cfg, message, code = settings.known(self)

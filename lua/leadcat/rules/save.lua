@@ -17,6 +17,9 @@ local TRIES = 16 -- of a save that others overtake
 ---@field at number seconds since 1970
 ---@field actor? leadcat.Actor who saved it; absent for the program itself
 ---@field reverted? integer the revision that it restored
+---@field draft? string of one that was a draft: its key
+---@field approved_by? leadcat.Actor who approved the draft; absent for the program itself
+---@field approved_at? number when, in seconds since 1970
 
 local function decode(text, tenant, revision)
   local cfg, message = json.decode(text)
@@ -111,7 +114,10 @@ end
 
 local SAVE = { actor = options_of.actor, revision = options_of.kind("an integer from 0", is_revision) }
 
-local function refusal(problems)
+--- Why a config with errors is refused, in a sentence.
+---@param problems leadcat.Problem[]
+---@return string
+function settings.refusal(problems)
   local errors, first = 0, nil
   for _, problem in ipairs(problems) do
     if problem.severity == "error" then
@@ -152,6 +158,31 @@ local function newest_revision(self, refused)
   return nil, message, code
 end
 
+-- With four eyes what somebody saves waits for another administrator.
+local function as_draft(self, cfg, options, reverted)
+  local draft, message, code, problems = self:save_draft(cfg, {
+    actor = options.actor, revision = options.revision, reverted = reverted,
+  })
+  if not draft then
+    return nil, message, code, problems
+  end
+  return nil, ("saved as draft %.0f: another administrator has to approve it"):format(draft.id), "approval", draft
+end
+
+--- Saves what was approved as the revision after `expected`.
+---@param self leadcat.Engine
+---@param cfg leadcat.Config
+---@param expected integer
+---@param about table of the revision
+---@return integer? revision, string? message, string? code `invalid`, `stale`
+function settings.save_approved(self, cfg, expected, about)
+  local problems = self:check(cfg)
+  if config.has_errors(problems) then
+    return nil, settings.refusal(problems), "invalid"
+  end
+  return write(self, cfg, expected, about)
+end
+
 local function save(self, cfg, options, reverted)
   local allowed, denial, reason = self:can(options.actor, "configure")
   if not allowed then
@@ -159,7 +190,9 @@ local function save(self, cfg, options, reverted)
   end
   local problems = self:check(cfg)
   if config.has_errors(problems) then
-    return nil, refusal(problems), "invalid", problems
+    return nil, settings.refusal(problems), "invalid", problems
+  elseif self.four_eyes and options.actor then
+    return as_draft(self, cfg, options, reverted)
   end
   local about = { at = self:_now(), actor = options.actor, reverted = reverted }
   local newest, message, code
@@ -186,8 +219,8 @@ end
 --- Saves a whole config as a new revision. Every process decides by it at once.
 ---@param cfg leadcat.Config
 ---@param options? leadcat.SaveOptions
----@return integer? revision, string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`
----@return leadcat.Problem[]? problems when `invalid`: all of them
+---@return integer? revision, string? message, string? code `invalid`, `stale`, `forbidden`, `full`, `io`; `approval`: with `four_eyes`, what an actor saves is a draft
+---@return leadcat.Problem[]|leadcat.Draft|nil problems when `invalid`: all of them; when `approval` the draft
 function settings:save(cfg, options)
   self:_check_open()
   if cfg == nil then

@@ -208,6 +208,10 @@
 ---@field deliveries fun(self, tenant: string, query: table): table[]?, string?, string? those of the query `{hook?, state?, after?: older than this one, limit}`, newest first, without bodies
 ---@field delivery fun(self, tenant: string, id: integer): table?, string?, string? one. `not_found`
 --
+-- Drafts of configs, few of each tenant: `{id, json, due?}`; the JSON, an object, is not read. What falls due makes its tenant `timed`.
+---@field put_draft fun(self, tenant: string, item: {id?: integer, json?: string, due?: number, before?: string}, now: number): integer?, string?, string? puts a new one (without `id`), replaces one whose JSON is `before`, or, without `json`, removes it: its id. `conflict`: it is another one by now, or gone
+---@field drafts fun(self, tenant: string, limit: integer, due_by?: number): table[]?, string?, string? those that there are, the oldest first, or only those that are due by then
+--
 -- Upkeep, in short steps.
 ---@field trim fun(self, tenant: string, age: number, count: integer, now: number, from: integer, what?: "journal"|"unchanged"|"marks"|"deliveries"): integer?, integer|string|nil, string? removes some entries, or unchanged events, or ids of `remember`, written over `age` seconds ago, or beyond the newest `count` (0: without limit), with their seen-marks and closed questions: how many, and where to go on (`from`; 0: at the start, and when done). What is applying, scheduled or open stays
 ---@field due fun(self, work: "changes"|"timed"|"journal"|"unchanged"|"marks"|"deliveries", age: number, count: integer, now: number, place: string): string[]?, string?, string? some tenants that have such work due (`applying`; `expire` and `scheduled`; `trim`), and where to go on ("": at the start, and when all were looked at)
@@ -233,5 +237,6 @@ return {
   cursors = { "cursor" },
   counters = { "add", "counters" },
   deliveries = { "put_delivery", "take_deliveries", "end_deliveries", "deliveries", "delivery" },
+  drafts = { "put_draft", "drafts" },
   upkeep = { "trim", "due", "check_readers", "probe", "stats", "copy", "close" },
 }

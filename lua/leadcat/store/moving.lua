@@ -55,7 +55,7 @@ local function session_of(database)
 end
 
 local TABLES = "leadcat.config, leadcat.trigger, leadcat.company, leadcat.entry, leadcat.unchanged, leadcat.question, "
-  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery, leadcat.change, leadcat.sequence"
+  .. "leadcat.mark, leadcat.cursor, leadcat.counter, leadcat.delivery, leadcat.draft, leadcat.change, leadcat.sequence"
 
 local function check_version(database)
   local version = must(schema.version(database))

@@ -1,11 +1,12 @@
 --- A shared store whose tenants are spread over databases: `leadcat.open{shared = function(tenant) return url end}`. An object
 -- with the methods that lua/leadcat/store/init.lua lists. Each database is a store of its own (store/sql.lua), with a
--- directory below the node's for its rules, and is opened when the first of its tenants is used. One that is away fails the
--- calls of its own tenants, and is tried again after a moment.
+-- directory below the node's for its rules, and is opened when the first of its tenants is used, or `due` asks for what it was
+-- used for before. One that is away fails the calls of its own tenants, and is tried again after a moment.
 
 local as_text = require "leadcat.util.as_text"
 local core = require "leadcat.core"
 local groups = require "leadcat.store"
+local json = require "leadcat.util.json"
 local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
 local rules = require "leadcat.store.sql.rules"
@@ -14,6 +15,8 @@ local sql = require "leadcat.store.sql"
 local spread = {}
 
 local AWAY = 1 -- seconds before a database that could not be opened is tried again
+local REMEMBERED = 60 -- the same of those that only `due` asks for
+local TENANTS = "/tenants" -- in the node's directory: a tenant a line, as JSON, of each database that it has opened
 
 ---@class leadcat.spread.Store: leadcat.Store
 ---@field where leadcat.sql.Where without `shared`
@@ -21,6 +24,8 @@ local AWAY = 1 -- seconds before a database that could not be opened is tried ag
 ---@field urls table<string, string> by tenant
 ---@field stores table<string, {store?: leadcat.sql.Store, message?: string, code?: string, at?: number}> by url
 ---@field opened leadcat.sql.Store[]
+---@field tenants table<string, true> of databases that this node has opened
+---@field asks_at number when `due` opens them
 local Store = {}
 Store.__index = Store
 
@@ -58,6 +63,30 @@ local function open(self, url)
   return store, message, code
 end
 
+local function read_tenants(path)
+  local tenants, file = {}, io.open(path .. TENANTS)
+  for line in file and file:lines() or function() end do
+    local tenant = json.decode(line)
+    if type(tenant) == "string" then -- else a full disk has cut it
+      tenants[tenant] = true
+    end
+  end
+  if file then
+    file:close()
+  end
+  return tenants
+end
+
+-- Has this node know, also after a restart, that the database of this tenant is one of its own.
+local function remember(self, tenant)
+  local file = not self.tenants[tenant] and io.open(self.where.path .. TENANTS, "a")
+  if file then
+    file:write(json.encode(tenant), "\n")
+    file:close()
+  end
+  self.tenants[tenant] = true
+end
+
 --- The store of a tenant.
 ---@return leadcat.sql.Store? store, string? message, string? code
 function Store:of(tenant)
@@ -77,6 +106,9 @@ function Store:of(tenant)
     known.code = known.code == "not_found" and "unavailable" or known.code -- it is no tenant's config that is missing
     known.at = core.uptime() + AWAY
     self.opened[#self.opened + 1] = known.store
+    if known.store then
+      remember(self, tenant)
+    end
   end
   return known.store, known.message, known.code
 end
@@ -208,9 +240,20 @@ function Store:check_readers()
   return sum_of(self, "check_readers")
 end
 
---- Tenants of the databases that are open, one after the other. One that is away now has nothing due; the calls of its
+-- Opens the databases that this node has used before, also those of whose tenants nothing has come since it started.
+local function open_remembered(self)
+  if core.uptime() >= self.asks_at then
+    self.asks_at = core.uptime() + REMEMBERED
+    for tenant in pairs(merged(self.tenants)) do
+      self:of(tenant)
+    end
+  end
+end
+
+--- Tenants of the databases that this node uses, one after the other. One that is away now has nothing due; the calls of its
 -- tenants say why.
 function Store:due(work, age, count, now, place)
+  open_remembered(self)
   local at, inner = place:match "^(%d+) (.*)$"
   at, inner = tonumber(at) or 1, inner or ""
   local store = self.opened[at]
@@ -294,6 +337,10 @@ function Store:stats(near)
     add_up(all.commits, stats.commits, { slowest = true })
     add_up(all.shared, stats.shared, WORST)
     add_up(all.shared.connections, stats.shared.connections)
+    if stats.shared.queue then
+      all.shared.queue = all.shared.queue or {}
+      add_up(all.shared.queue, stats.shared.queue)
+    end
     all.shared.primary = all.shared.primary and stats.shared.primary
     all.shared.problem = all.shared.problem or stats.shared.problem
   end
@@ -318,6 +365,7 @@ end
 function spread.open(where)
   return setmetatable({
     where = merged(where), url_of = where.shared, urls = {}, stores = {}, opened = {}, owed = {},
+    tenants = read_tenants(where.path), asks_at = 0,
   }, Store)
 end
 

@@ -1,6 +1,6 @@
 --- A store of several machines, over a database that speaks PostgreSQL's protocol: an object with the methods that
 -- lua/leadcat/store/init.lua lists. What the parts do: store/sql/world.lua reads, decides and writes; events.lua,
--- reading.lua, rules.lua, changes.lua, deliveries.lua and upkeep.lua have the methods; statements.lua and schema.lua
+-- reading.lua, rules.lua, changes.lua, deliveries.lua, drafts.lua and upkeep.lua have the methods; statements.lua and schema.lua
 -- the SQL.
 --
 -- What holds for all: an answer is what the primary has committed. What was only read is acknowledged behind a commit
@@ -10,6 +10,7 @@ local changes = require "leadcat.store.sql.changes"
 local daily = require "leadcat.store.sql.daily"
 local core = require "leadcat.core"
 local deliveries = require "leadcat.store.sql.deliveries"
+local drafts = require "leadcat.store.sql.drafts"
 local events = require "leadcat.store.sql.events"
 local lease = require "leadcat.store.sql.lease"
 local memory = require "leadcat.store.sql.memory"
@@ -38,7 +39,7 @@ local sql = {}
 local Store = {}
 Store.__index = Store
 
-for _, part in ipairs { changes, daily, deliveries, events, reading, rules, upkeep } do
+for _, part in ipairs { changes, daily, deliveries, drafts, events, reading, rules, upkeep } do
   for name, method in pairs(part) do
     Store[name] = method
   end

@@ -307,7 +307,7 @@
     form = document.querySelector(FORM);
     texts = form.dataset;
     hint = document.getElementById("leadcat-hint");
-    saves = form.querySelectorAll("button[value=save], button[value=try]");
+    saves = form.querySelectorAll("button[value=save], button[value=draft], button[value=try]");
     cards = [...form.querySelectorAll(".leadcat-rule")].map(parts);
     saved = texts.leadcatEdited ? saved : fieldsNow();
     list();

@@ -160,7 +160,8 @@ function rows.add_all(self, add_row)
     local cells, message, code, line = self.reader:next()
     if cells then
       line, self.rows = message, self.rows + 1
-      message, code = add_row(self, cells, line), "invalid"
+      message, code = add_row(self, cells, line)
+      code = code or "invalid"
     end
     if message and code == "invalid" and is_footer(self) then
       rows.note_fate(self, "of a report's footer", line)

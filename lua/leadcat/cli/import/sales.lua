@@ -1,10 +1,13 @@
 --- Exports of opportunities, one row a sale, as events in the order of their times. The whole file is read first. To fit a
--- million rows into memory, a sale is not a table but an index into a few arrays.
+-- million rows into memory, a sale is not a table but an index into a few arrays. For whoever puts the events in order himself
+-- (`any_order`), sales are kept in a temporary file instead: first all registrations are given, then all closings, each in the
+-- order of the rows.
 
 local cells_of = require "leadcat.cli.import.cells"
 local columns_of = require "leadcat.cli.import.columns"
 local dates = require "leadcat.cli.import.dates"
 local history = require "leadcat.cli.import.history"
+local json = require "leadcat.util.json"
 local presets = require "leadcat.cli.import.presets"
 local rows = require "leadcat.cli.import.rows"
 local stages = require "leadcat.cli.import.stages"
@@ -73,12 +76,38 @@ local function sale_times(self, cells, trigger, line)
   return created, closed or created, closed and key or "created"
 end
 
-local function add_sale(self, sale)
-  local i = self.count + 1
-  self.count = i
+local function set_sale(self, i, sale)
   for key, value in pairs(sale) do
     self[key][i] = value
   end
+end
+
+-- A sale as JSON has it: the values of some fields are no list.
+local function spillable(sale)
+  local values = {}
+  for place, value in pairs(sale.values or {}) do
+    values[#values + 1] = { place, value }
+  end
+  sale.values = values[1] and json.array(values) or false
+  return sale
+end
+
+local function from_spilled(text)
+  local sale, values = json.decode(text), {}
+  for _, pair in ipairs(sale.values or {}) do
+    values[json.integer(pair[1])] = pair[2]
+  end
+  sale.values, sale.share = sale.values and values, json.integer(sale.share)
+  return sale
+end
+
+local function add_sale(self, sale)
+  self.count = self.count + 1
+  if self.spilled then
+    return self.spilled:write(json.encode(spillable(sale)), "\n")
+  end
+  set_sale(self, self.count, sale)
+  return true
 end
 
 -- Adds one row. Returns the problem, if any.
@@ -113,10 +142,13 @@ local function add_row(self, cells, line)
     rows.note_fate(self, "without a date of registration", line)
   end
   for i, company in ipairs(companies) do
-    add_sale(self, {
+    local added, why = add_sale(self, {
       created = created, closed = closed, closed_key = key or false, company = company, trigger = trigger or false,
       line = line, sale = id, actor = actor, values = next(values) ~= nil and values or false, share = i,
     })
+    if not added then
+      return "a temporary file: " .. why, "io"
+    end
   end
 end
 
@@ -167,29 +199,21 @@ end
 
 -- Events --------------------------------------------------------------------------------------------------------------
 
-local function warn(self)
-  rows.warn_of_future(self, #self.order, function(i)
-    local event = self.order[i]
-    return self.times[event], self.line[event > self.count and event - self.count or event]
-  end)
+local function warn_of_reversed(self)
   if self.reversed > 0 then
     rows.warn(self, "sales that are closed before they are registered: %d (the first on line %d; %s): they count as "
       .. "registered when they were closed", self.reversed, self.reversed_line,
       "are days and months read the right way round?")
   end
-  rows.warn_of_all(self, self.company)
 end
 
-local function read_sales(self)
-  local message, code, line = columns_of.read_header(self, find_columns)
-  if not message and not self.is_history then
-    message, code, line = rows.add_all(self, add_row)
-  end
-  if not message and not self.is_history then
-    put_in_order(self)
-    warn(self)
-  end
-  return message, code, line
+local function warn(self)
+  rows.warn_of_future(self, #self.order, function(i)
+    local event = self.order[i]
+    return self.times[event], self.line[event > self.count and event - self.count or event]
+  end)
+  warn_of_reversed(self)
+  rows.warn_of_all(self, self.company)
 end
 
 -- The id of an event: the sale's, what happened, and of a sale with several companies which one.
@@ -200,6 +224,16 @@ local function event_id(self, i, trigger)
   return self.sale[i] .. ":" .. trigger .. (self.share[i] > 1 and ":" .. self.share[i] or "")
 end
 
+local function event_of(self, i, closes, at)
+  local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i], self.actor[i]
+  local made = {
+    id = event_id(self, i, trigger), trigger = trigger, company = self.company[i],
+    sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = at,
+  }
+  rows.put_fields(self, made, self.values[i] or nil)
+  return made, self.line[i]
+end
+
 local function next_sale(self)
   self.given = self.given + 1
   local event = self.order[self.given]
@@ -207,14 +241,55 @@ local function next_sale(self)
     return nil
   end
   local closes = event > self.count
-  local i = closes and event - self.count or event
-  local trigger, id, actor = closes and self.trigger[i] or "sale_registered", self.sale[i], self.actor[i]
-  local made = {
-    id = event_id(self, i, trigger), trigger = trigger, company = self.company[i],
-    sale = id ~= "" and { id = id } or nil, actor = actor ~= "" and { id = actor } or nil, at = self.times[event],
-  }
-  rows.put_fields(self, made, self.values[i] or nil)
-  return made, self.line[i]
+  return event_of(self, closes and event - self.count or event, closes, self.times[event])
+end
+
+-- The next event of the temporary file, whose sales stand in the first place of the arrays, one after the other.
+local function next_spilled(self)
+  while self.spilled do
+    local text = self.spilled:read "*l"
+    if text then
+      set_sale(self, 1, from_spilled(text))
+      local created, closed = times_of(self, 1)
+      local at = self.gives_closings and closed or not self.gives_closings and created
+      if at then
+        return event_of(self, 1, self.gives_closings, at)
+      end
+    elseif not self.gives_closings then
+      self.spilled:seek "set"
+      self.gives_closings, self.reversed = true, 0 -- they are counted again
+    else
+      self.spilled:close()
+      self.spilled = nil
+      warn_of_reversed(self)
+    end
+  end
+end
+
+local function begin_to_give(self)
+  if self.spilled then
+    self.spilled:seek "set"
+    self.step, self.gives_closings = next_spilled, false
+    rows.warn_of_all(self, {})
+  else
+    put_in_order(self)
+    warn(self)
+  end
+end
+
+local function read_sales(self)
+  local message, code, line = columns_of.read_header(self, find_columns)
+  if not message and self.options.any_order and not self.is_history then
+    self.spilled, message = io.tmpfile()
+    message, code = message and "a temporary file: " .. message, message and "io" or nil
+  end
+  if not message and not self.is_history then
+    message, code, line = rows.add_all(self, add_row)
+  end
+  if not message and not self.is_history then
+    begin_to_give(self)
+  end
+  return message, code, line
 end
 
 ---@class leadcat.import.Export
@@ -237,6 +312,7 @@ end
 ---@field encoding? string
 ---@field delimiter? string
 ---@field keep_going? boolean leave out bad rows
+---@field any_order? boolean the events are put in order by whoever takes them: then memory is bounded, and neither companies with similar names nor dates far in the future are told
 ---@field fields? leadcat.cli.Field[] what conditions name, and their columns: both events of a sale have them as it is now
 
 --- Prepares an iterator for an export.

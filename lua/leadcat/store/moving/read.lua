@@ -91,6 +91,10 @@ local STEPS = {
   { "daily", "SELECT tenant, since, removed FROM leadcat.daily_head WHERE (tenant, since) > ($1, $2) "
     .. "ORDER BY tenant, since", { "bytea", "int8" }, { "", LEAST },
     function(row) return { since = row[2], removed = row[3] } end },
+  { "drafts", "SELECT tenant, id, due, json FROM leadcat.draft WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id",
+    { "bytea", "int8" }, { "", LEAST }, function(row, number)
+      return { id = number(row[1], row[2]), due = row[3] and row[3] / 1000 or nil, json = row[4] }
+    end, FEW },
   { "deliveries", "SELECT tenant, id, key, hook, state, written, due, attempts, sender_id, about, problem, body "
     .. "FROM leadcat.delivery WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id", { "bytea", "int8" }, { "", LEAST },
     function(row, number)
@@ -154,7 +158,7 @@ SELECT (SELECT count(*) FROM leadcat.entry) + (SELECT count(*) FROM leadcat.unch
   + (SELECT coalesce(sum(cardinality(entry)), 0)::int8 FROM leadcat.change)
   + (SELECT count(DISTINCT (tenant, counted)) FROM (SELECT tenant, counted
     FROM leadcat.daily UNION ALL SELECT tenant, counted FROM leadcat.daily_new) d)
-  + (SELECT count(*) FROM leadcat.delivery)]])[1][1]
+  + (SELECT count(*) FROM leadcat.delivery) + (SELECT count(*) FROM leadcat.draft)]])[1][1]
 end
 
 --- Reads everything.

@@ -78,6 +78,9 @@ AS i(tenant, revision, about) WHERE c.tenant = i.tenant AND c.revision = i.revis
     function(row) return row.since ~= nil end },
   { "deliveries", inserting("delivery", "tenant:bytea id:int8 key:bytea hook:bytea state:int2 written:int8 due:int8 "
     .. "attempts:int4 sender_id:bytea about:bytea problem:bytea body:bytea"), number_delivery },
+  { "drafts", inserting("draft", "tenant:bytea id:int8 due:int8 json:bytea"), function(row)
+    row.id, row.due = row.number * 1000, row.due and milli(row.due) or nil
+  end },
   { "changes", { names = { "tenant", "place", "made", "entry", "kind", "number" },
     types = { "bytea[]", "int8[]", "int8[]", "int8[]", "text[]", "int8[]" },
     text = [[INSERT INTO leadcat.change (tenant, place, made, entry, kind, number)

@@ -172,20 +172,20 @@ function reading:create(tenant, items, category)
   for i, item in ipairs(items) do
     companies[i], integers[i] = item.company, item.company_is_integer == true
   end
-  local rows, message, code = self:run(statements.create, { tenant, companies, integers, category }, true)
+  local rows, message, code = self:run_here(statements.create, { tenant, companies, integers, category })
   return rows and rows[1][1], message, code
 end
 
 function reading:set_category(tenant, company, to, from)
-  local rows, message, code = self:run(statements.set_category, { tenant, company, to, from }, true)
+  local rows, message, code = self:run_here(statements.set_category, { tenant, company, to, from })
   if not rows then
     return nil, message, code
   elseif rows[1][1] == 1 then
     return true
-  elseif not rows[1][2] then
+  elseif not rows[1][3] then
     return nil, "there is no such company", "not_found"
   end
-  return nil, ("the company is in category %d, not %d"):format(rows[1][2], from), "conflict"
+  return nil, ("the company is in category %d, not %d"):format(rows[1][3], from), "conflict"
 end
 
 function reading:companies(tenant, after, limit)

@@ -221,6 +221,19 @@ function rules:heard(counter, now)
   end
 end
 
+--- Runs a statement that writes what is meant for the database that this node knows, whose id is its last parameter. The
+-- second column of its row says whether it still is that one. If not, its rules are taken over, and nothing was written.
+---@return leadcat.pg.Result? rows, string? message, string? code
+function rules:run_here(statement, params)
+  params[#statement.types] = self.cluster
+  local rows, message, code = self:run(statement, params, true)
+  if rows and not rows[1][2] then
+    self:poll(true)
+    return nil, "another database is in the place of the one that was known: nothing was written", "unavailable"
+  end
+  return rows, message, code
+end
+
 -- The revision by which this node decides; nil where that is damaged: then nothing is decided.
 function rules:fence(tenant)
   local action, _, _, revision = self.core:decide(tenant, "sale_won")
@@ -230,17 +243,15 @@ end
 -- Methods ------------------------------------------------------------------------------------------------------------
 
 function rules:save(tenant, expected, ruleset, text, about)
-  local rows, message, code = self:run(statements.save, { tenant, expected, text, about }, true)
-  if not rows and code == "overtaken" then -- two at a time: the other was first
-    rows = {}
-  end
-  if not rows then
+  local rows, message, code = self:run_here(statements.save, { tenant, expected, text, about })
+  local counter = rows and rows[1][1]
+  if not rows and code ~= "overtaken" then
     return nil, message, code
-  elseif not rows[1] then
+  elseif not counter then -- another revision is there; or comes at this moment, of somebody who was first
     self:poll(true)
     return nil, ("revision %.0f is not the newest"):format(expected), "stale"
   end
-  local anchor = rows[1][1] == self.counter + 1 and read_anchor(self, rows[1][1])
+  local anchor = counter == self.counter + 1 and read_anchor(self, counter)
   if not anchor then -- it is saved, whether or not this node can take it over now
     self:poll(true)
     return true

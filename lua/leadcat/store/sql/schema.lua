@@ -169,6 +169,14 @@ local STEPS = {
   since int8 NOT NULL,          -- the first that is counted whole; 0: all are
   removed int8 NOT NULL         -- the last of which retention has removed entries; 0: none
 )]],
+    [[CREATE TABLE leadcat.draft ( -- of configs
+  tenant bytea,
+  id int8,                      -- µs when it was made
+  due int8,                     -- when it is made active (ms)
+  json bytea NOT NULL,
+  PRIMARY KEY (tenant, id)
+)]],
+    "CREATE INDEX draft_due ON leadcat.draft (tenant, due) WHERE due IS NOT NULL",
     [[INSERT INTO leadcat.daily_head (tenant, since, removed)
 SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },
@@ -192,7 +200,7 @@ end
 
 local TABLES = {
   "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
-  "delivery", "entry", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
+  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
   "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
   "company_scheduled",
 }

@@ -17,14 +17,22 @@ end
 local MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
 local US = "(extract(epoch FROM clock_timestamp()) * 1000000)::int8"
 
+-- Whether it still is the database that the node knows, whose id is that parameter. What is meant for it is not written into
+-- another one in its place.
+local function is_here(parameter)
+  return ("%s::int8 = (SELECT value FROM leadcat.meta WHERE name = 'cluster')"):format(parameter)
+end
+
 -- Rules --------------------------------------------------------------------------------------------------------------
 
 -- The counter moves in the transaction that saves: what was saved cannot be missed by who asks for what is behind it.
-statement("save", "bytea int8 bytea bytea", [[
-WITH s AS (UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs'
-    AND $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea) RETURNING value)
-INSERT INTO leadcat.config (tenant, revision, changed, json, about)
-SELECT $1::bytea, $2::int8 + 1, value, $3::bytea, $4::bytea FROM s RETURNING changed]])
+statement("save", "bytea int8 bytea bytea int8", [[
+WITH s AS (UPDATE leadcat.meta SET value = value + 1 WHERE name = 'configs' AND ]] .. is_here "$5" .. [[
+
+    AND $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea) RETURNING value),
+c AS (INSERT INTO leadcat.config (tenant, revision, changed, json, about)
+  SELECT $1::bytea, $2::int8 + 1, value, $3::bytea, $4::bytea FROM s RETURNING changed)
+SELECT (SELECT changed FROM c), ]] .. is_here "$5")
 statement("config", "bytea int8", [[
 SELECT json FROM leadcat.config WHERE tenant = $1::bytea
   AND revision = CASE WHEN $2::int8 = 0 THEN (SELECT max(revision) FROM leadcat.config
@@ -128,10 +136,12 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 
 -- What is written ----------------------------------------------------------------------------------------------------
 
--- `f` has a row as long as the rules are the newest, and it is the database that was read. Companies of a CRM come in at
--- `$BEFORE`, `$FITS` and behind it.
+-- `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
+-- nothing is written: mostly none, which makes it cheap to leave them out. The clock is looked at only for what is under way, as
+-- its arithmetic is slow. Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
 local COMPANIES = [[
-WITH f AS MATERIALIZED (SELECT 1 WHERE $5::int8 = (SELECT value FROM leadcat.meta WHERE name = 'cluster')
+WITH f AS MATERIALIZED (SELECT 1 WHERE ]] .. is_here "$5" .. [[
+
   AND ($2::int8 IS NULL
     OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea))),$BEFORE
 i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9::int4[], $10::int8[], $11::bool[],
@@ -141,15 +151,17 @@ i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9:
 k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer, applying,
   owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at)
   SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
-    ]] .. MS .. [[ + $4::int8 + time_left,
-    ]] .. MS .. [[ + $4::int8 + retry_in, attempts, begun, question, scheduled, scheduled_at
+    CASE WHEN time_left IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + time_left END,
+    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END,
+    attempts, begun, question, scheduled, scheduled_at
   FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
     category = excluded.category, changed = excluded.changed, is_integer = excluded.is_integer,
     applying = excluded.applying, owner = excluded.owner, deadline = excluded.deadline, retry_at = excluded.retry_at,
     attempts = excluded.attempts, begun = excluded.begun, question = excluded.question, scheduled = excluded.scheduled,
     scheduled_at = excluded.scheduled_at
-  WHERE k.version = excluded.version - 1 RETURNING company)]]
+  WHERE k.version = excluded.version - 1 RETURNING company),
+others AS MATERIALIZED (SELECT company FROM i WHERE company NOT IN (SELECT company FROM k))]]
 local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] "
   .. "int8[] int4[] int8[] bytea[] int8[] int8[]"
 
@@ -168,7 +180,7 @@ s AS MATERIALIZED (SELECT s.company FROM unnest($21::bytea[], $22::bytea[]) AS s
   NULL::bytea, NULL::bytea
 UNION ALL SELECT NULL, NULL, NULL, ]] .. ROW:gsub("%$CLOCK", "$4::int8") .. [[, company, question
   FROM f CROSS JOIN leadcat.company WHERE tenant = $1::bytea
-    AND company = ANY (ARRAY(SELECT company FROM i WHERE company NOT IN (SELECT company FROM k)))]],
+    AND company = ANY (ARRAY(SELECT company FROM others))]],
 }
 
 -- New entries. A number that is taken is an error, as is an event's id that is known.
@@ -177,7 +189,7 @@ n AS (INSERT INTO leadcat.entry (tenant, entry, company, former, event_id, statu
   SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record
   FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[], $7::int8[], $8::int8[],
       $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
-    WHERE company IN (SELECT company FROM k) RETURNING 1)]] }
+    WHERE company NOT IN (SELECT company FROM others) RETURNING 1)]] }
 
 -- Entries of which some are there already: those come with a status that is 100 more, so that neither can be taken for
 -- the other: where a number is taken, or the entry is gone, it is an error.
@@ -185,7 +197,7 @@ local ENTRIES = { NEW[1], [[,
 n AS MATERIALIZED (SELECT n.* FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::bytea[], $5::int2[], $6::int2[],
   $7::int8[], $8::int8[],
     $9::bytea[]) AS n(entry, company, former, event_id, status, change, at, written, record)
-  WHERE company IN (SELECT company FROM k)),
+  WHERE company NOT IN (SELECT company FROM others)),
 e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, status, change, at, written, record)
   SELECT $TENANT::bytea, entry, company, former, event_id, status, change, at, written, record FROM n
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, former = excluded.former,
@@ -198,7 +210,7 @@ local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
 q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)
   SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, record
   FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::bytea[])
-    AS q(id, entry, company, user_id, state, expires_at, record) WHERE company IN (SELECT company FROM k)
+    AS q(id, entry, company, user_id, state, expires_at, record) WHERE company NOT IN (SELECT company FROM others)
   ON CONFLICT (tenant, id) DO UPDATE SET company = excluded.company, user_id = excluded.user_id, state = excluded.state,
     record = excluded.record RETURNING 1)]] }
 
@@ -206,7 +218,7 @@ local UNCHANGED = { "int8[] bytea[] int8[] int8[] bytea[]", [[,
 u AS (INSERT INTO leadcat.unchanged AS u (tenant, entry, company, at, written, record)
   SELECT $TENANT::bytea, entry, company, at, written, record
   FROM unnest($1::int8[], $2::bytea[], $3::int8[], $4::int8[], $5::bytea[]) AS u(entry, company, at, written, record)
-  WHERE company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k)
+  WHERE company NOT IN (SELECT company FROM others)
   ON CONFLICT (tenant, entry) DO UPDATE SET company = excluded.company, record = excluded.record RETURNING 1)]] }
 
 -- What was done, in order, up to 64 in a row: each row costs as much as an entry without indexes. Places are taken before
@@ -217,7 +229,7 @@ h AS (INSERT INTO leadcat.change (tenant, place, made, entry, kind)
   SELECT $TENANT::bytea, p.place + min(h.part), max(h.made), array_agg(h.entry ORDER BY h.part),
     array_agg(h.kind ORDER BY h.part)
   FROM p CROSS JOIN unnest($1::int8[], $2::int8[], $3::text[], $4::bytea[]) WITH ORDINALITY
-    AS h(made, entry, kind, company, part) WHERE h.company IN (SELECT company FROM k)
+    AS h(made, entry, kind, company, part) WHERE h.company NOT IN (SELECT company FROM others)
   GROUP BY p.place, (h.part - 1) / 64 RETURNING 1)]] }
 
 -- What is added to counters by day. It always comes with what was done, whose places it shares.
@@ -225,7 +237,7 @@ local DAILY = { "bytea[] int4[] bytea[]", [[,
 d AS (INSERT INTO leadcat.daily_new (tenant, place, counted, more)
   SELECT $TENANT::bytea, p.place + min(d.part), d.counted, sum(d.more)::int4
   FROM p CROSS JOIN unnest($1::bytea[], $2::int4[], $3::bytea[]) WITH ORDINALITY AS d(counted, more, company, part)
-  WHERE d.company IN (SELECT company FROM k) GROUP BY p.place, d.counted RETURNING 1)]] }
+  WHERE d.company NOT IN (SELECT company FROM others) GROUP BY p.place, d.counted RETURNING 1)]] }
 
 -- What is noted of a company's event is written with its company, and so is the mark of that event.
 local MARKS = { "bytea[] bytea[] int8[] bytea[] bytea[]", [[,
@@ -235,7 +247,7 @@ m AS (INSERT INTO leadcat.mark (tenant, event_id, written, record)
 local ONLY = [[
 
   WHERE EXISTS (SELECT 1 FROM f)
-    AND (tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM i) OR company IN (SELECT company FROM k))]]
+    AND (tenant <> $TENANT::bytea OR company NOT IN (SELECT company FROM others))]]
 
 -- Each is compared and set, and all else that was decided by it goes with it (`$3`).
 local LIMITS = { "bytea[] int8[] bytea[]", [[,
@@ -263,7 +275,7 @@ local known = {}
 
 --- The statement that writes these parts: `$1` the tenant, `$2` the revision of the rules by which all was decided,
 -- or nothing, `$3` whether it is all or nothing, `$4` ms that the clock is ahead, `$5` the database's id; companies; then the
--- parts in their order. Its row: the companies that were written, and how often it was the database, and the rules were
+-- parts in their order. Its row: the companies of which nothing was written, and how often it was the database, and the rules were
 -- still the newest (0 or 1). With `recalled` companies it has the counter and the clock as well, and rows of companies that
 -- are otherwise follow.
 ---@param has table<string, any> the names of the parts
@@ -283,7 +295,7 @@ function statements.put(has, theirs)
   local beside = theirs or has.recalled and RECALLED or { before = "", fits = "" }
   local text = COMPANIES:gsub("%$(%u+)", { BEFORE = beside.before, FITS = beside.fits })
   local types = COMPANY_TYPES .. " " .. (beside.types or "")
-  local checks = { unless_error("NOT $3::bool OR (SELECT count(*) FROM k) = (SELECT count(*) FROM i)", "overtaken") }
+  local checks = { unless_error("NOT $3::bool OR NOT EXISTS (SELECT 1 FROM others)", "overtaken") }
   if theirs then
     text = text .. theirs.behind
     checks[2] = unless_error(theirs.check, "missed")
@@ -304,7 +316,7 @@ function statements.put(has, theirs)
     end
   end
   local name = (theirs and theirs.name .. "_" or "") .. "change" .. (key ~= "" and "_" or "") .. key
-  statement(name, types, text .. "\nSELECT ARRAY(SELECT company FROM k), (SELECT count(*) FROM f), "
+  statement(name, types, text .. "\nSELECT ARRAY(SELECT company FROM others), (SELECT count(*) FROM f), "
     .. table.concat(checks, " + ") .. (has.recalled and RECALLED.rows or ""))
   made[key] = statements[name]
   return made[key], names
@@ -376,20 +388,21 @@ SELECT record FROM leadcat.entry WHERE tenant = $1::bytea AND company = $2::byte
 
 statement("company", "bytea bytea", [[
 SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea]])
-statement("create", "bytea bytea[] bool[] int4", [[
+statement("create", "bytea bytea[] bool[] int4 int8", [[
 WITH k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer)
   SELECT $1::bytea, company, 1, 0, $4::int4, 0, is_integer
   FROM (SELECT company, bool_or(is_integer) AS is_integer FROM unnest($2::bytea[], $3::bool[]) AS i(company, is_integer)
-    GROUP BY company ORDER BY company) i
+    WHERE ]] .. is_here "$5" .. [[ GROUP BY company ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = k.version + 1, category = excluded.category,
     is_integer = excluded.is_integer
   WHERE k.category IS NULL RETURNING 1)
-SELECT count(*) FROM k]])
-statement("set_category", "bytea bytea int4 int4", [[
+SELECT count(*), ]] .. is_here "$5" .. [[ FROM k]])
+statement("set_category", "bytea bytea int4 int4 int8", [[
 WITH b AS (SELECT category FROM leadcat.company WHERE tenant = $1::bytea AND company = $2::bytea),
 k AS (UPDATE leadcat.company SET category = $3::int4, version = version + 1
-  WHERE tenant = $1::bytea AND company = $2::bytea AND category = $4::int4 RETURNING 1)
-SELECT (SELECT count(*) FROM k), (SELECT category FROM b)]])
+  WHERE tenant = $1::bytea AND company = $2::bytea AND category = $4::int4 AND ]]
+  .. is_here "$5" .. [[ RETURNING 1)
+SELECT (SELECT count(*) FROM k), ]] .. is_here "$5" .. [[, (SELECT category FROM b)]])
 statement("companies", "bytea int4 bytea int8", [[
 SELECT company, is_integer, category FROM leadcat.company
 WHERE tenant = $1::bytea AND category IS NOT NULL AND company > $3::bytea AND $2::int4 = 0 ORDER BY company
@@ -442,12 +455,11 @@ e AS (DELETE FROM leadcat.entry e USING d WHERE e.tenant = $1::bytea AND e.entry
 r AS (INSERT INTO leadcat.daily_head AS r (tenant, since, removed)
   SELECT $1::bytea, 0, max(written) / 86400000000 FROM e HAVING count(*) > 0
   ON CONFLICT (tenant) DO UPDATE SET removed = greatest(r.removed, excluded.removed) RETURNING 1),
-c AS MATERIALIZED (SELECT max(number) AS number FROM (SELECT number, made, entry FROM leadcat.change
-  WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number LIMIT 8 * $5::int8) c
-  WHERE made <= (SELECT max(entry) FROM d) OR made < (SELECT max(entry) + 1024 FROM d)
-    AND made - 1024 < ANY (entry) AND NOT EXISTS (SELECT 1 FROM unnest(c.entry) AS w(entry)
-      CROSS JOIN LATERAL ]] .. row_of("entry", "entry", "entry", "w.entry") .. [[ n
-      WHERE n.entry = w.entry AND n.entry NOT IN (SELECT entry FROM d))),
+c AS MATERIALIZED (SELECT max(c.number - cardinality(c.entry) + o.part) AS number
+  FROM (SELECT number, made, entry FROM leadcat.change WHERE tenant = $1::bytea AND number IS NOT NULL ORDER BY number
+    LIMIT 8 * $5::int8) c CROSS JOIN LATERAL unnest(c.entry) WITH ORDINALITY AS o(entry, part)
+  WHERE c.made < (SELECT max(entry) + 1024 FROM d)
+    AND (c.made <= (SELECT max(entry) FROM d) OR c.made < o.entry + 1024 AND o.entry IN (SELECT entry FROM d))),
 s AS (UPDATE leadcat.sequence s SET removed = c.number FROM c WHERE s.tenant = $1::bytea AND s.removed < c.number
   RETURNING s.removed),
 h AS (DELETE FROM leadcat.change h USING s WHERE h.tenant = $1::bytea AND h.number <= s.removed RETURNING 1)
@@ -482,6 +494,7 @@ statement("due_timed", "bytea bool int8", [[
 SELECT tenant FROM leadcat.question WHERE state = 0 AND (tenant > $1::bytea OR $2::bool) AND expires_at <= $3::int8
 UNION SELECT tenant FROM leadcat.company WHERE scheduled IS NOT NULL AND (tenant > $1::bytea OR $2::bool)
   AND scheduled_at <= $3::int8
+UNION SELECT tenant FROM leadcat.draft WHERE due IS NOT NULL AND (tenant > $1::bytea OR $2::bool) AND due <= $3::int8
 ORDER BY tenant LIMIT 256]])
 -- The next 64 tenants that have any, each with its first one's time (µs), and whether there are more than $3.
 for _, log in ipairs(LOGS) do
@@ -529,11 +542,12 @@ WITH m AS (DELETE FROM leadcat.mark WHERE tenant = $1::bytea
 
 -- Counters -----------------------------------------------------------------------------------------------------------
 
-statement("add", "bytea[] bytea[] int8[]", [[
-INSERT INTO leadcat.counter AS c (tenant, name, value)
-SELECT tenant, name, sum(value)::int8 FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS i(tenant, name, value)
-GROUP BY tenant, name ORDER BY tenant, name
-ON CONFLICT (tenant, name) DO UPDATE SET value = c.value + excluded.value]])
+statement("add", "bytea[] bytea[] int8[] int8", [[
+WITH c AS (INSERT INTO leadcat.counter AS c (tenant, name, value)
+  SELECT tenant, name, sum(value)::int8 FROM unnest($1::bytea[], $2::bytea[], $3::int8[]) AS i(tenant, name, value)
+  WHERE ]] .. is_here "$4" .. [[ GROUP BY tenant, name ORDER BY tenant, name
+  ON CONFLICT (tenant, name) DO UPDATE SET value = c.value + excluded.value RETURNING 1)
+SELECT count(*), ]] .. is_here "$4" .. [[ FROM c]])
 statement("counters", "bytea", [[
 SELECT name, value FROM leadcat.counter WHERE tenant = $1::bytea
 UNION ALL SELECT 'journal_entries'::bytea, count(*) FROM leadcat.entry WHERE tenant = $1::bytea HAVING count(*) > 0

@@ -23,7 +23,7 @@ function upkeep:add(items)
     return nil, message, code
   end
   local rows
-  rows, message, code = self:run(statements.add, { tenants, names, values }, true)
+  rows, message, code = self:run_here(statements.add, { tenants, names, values })
   return rows and true, message, code
 end
 

@@ -123,11 +123,12 @@ end
 -- Remembers what was written, and, of recalled companies that are otherwise, how they are. Gives the companies that were written, by
 -- their texts, and whether all others are known now.
 local function learn(self, tenant, rows, answer, records)
-  local written, are_known = {}, true
+  local written, left_out, are_known = {}, {}, true
   for _, text in ipairs(answer[1][1]) do
-    written[text] = true
+    left_out[text] = true
   end
   for _, row in ipairs(rows) do
+    written[row.company] = not left_out[row.company] or nil
     if written[row.company] then
       row.version = row.version + 1
       self.memory:learn(tenant, row, row.owner == self.owner and records[row.applying] or nil)

@@ -283,10 +283,50 @@ return {
   ["working"] = "Bitte warten…",
   ["problem.parameter"] = "„{value}“ ist hier nicht möglich ({name}).",
 
+  -- Drafts of the rules.
+  ["drafts.title"] = "Entwürfe der Regeln",
+  ["drafts.hint"] = "Ein Entwurf ändert nichts, bevor er freigegeben ist.",
+  ["drafts.none"] = "Es gibt keine Entwürfe.",
+  ["drafts.by"] = "Entwurf von {user}, {time}",
+  ["drafts.by_program"] = "Entwurf, {time}",
+  ["drafts.no_events"] = "Es gibt noch keine Ereignisse, an denen er getestet werden kann.",
+  ["drafts.moves"] =
+    "Mit den letzten {events} Ereignissen kämen Firmen in andere Kategorien: {moved} von {companies}.",
+  ["drafts.moves_none"] = "Mit den letzten {events} Ereignissen kämen alle Firmen in dieselben Kategorien.",
+  ["drafts.due"] = "Freigegeben von {user}. Er gilt ab {time}.",
+  ["drafts.due_program"] = "Er gilt ab {time}.",
+  ["drafts.failed"] =
+    "Er konnte nicht rechtzeitig in Kraft treten: Die Regeln wurden inzwischen geändert. Sehen Sie "
+      .. "ihn an und geben Sie ihn erneut frei.",
+  ["drafts.discarded"] = "Der Entwurf wurde verworfen.",
+  ["drafts.scheduled"] = "Der Entwurf ist freigegeben. Er gilt ab der gewählten Zeit.",
+  ["drafts.gone"] = "Es wurde nichts getan: Jemand anders war schneller.",
+  ["drafts.too_many"] = "Es gibt zu viele Entwürfe. Verwerfen Sie zuerst einen.",
+  ["drafts.saved"] = "Als Entwurf gespeichert. Noch hat sich nichts geändert.",
+  ["drafts.save"] = "Als Entwurf speichern",
+  ["drafts.link"] = "Entwürfe der Regeln ({count})",
+  ["drafts.all"] = "Alle Entwürfe",
+  ["drafts.changes"] = "Was er an den geltenden Regeln ändern würde",
+  ["drafts.same"] = "Er stimmt mit den geltenden Regeln überein.",
+  ["drafts.others"] = "Was andere seitdem geändert haben",
+  ["drafts.conflict"] =
+    "Andere haben seitdem dasselbe geändert. Öffnen Sie den Entwurf in den Einstellungen und speichern Sie ihn neu.",
+  ["drafts.refused"] =
+    "Es wurde nichts getan: Der Entwurf passt nicht mehr zu den geltenden Regeln. So steht es jetzt.",
+  ["drafts.no_time"] = "Wählen Sie einen Zeitpunkt in der Zukunft.",
+  ["drafts.approve"] = "Freigeben und sofort anwenden",
+  ["drafts.approve_later"] = "Für diese Zeit freigeben",
+  ["drafts.at"] = "Anwenden ab (UTC)",
+  ["drafts.discard"] = "Entwurf verwerfen",
+  ["drafts.edit"] = "In den Einstellungen öffnen",
+  ["drafts.needs_another"] = "Eine andere Person mit Administratorrechten muss diesen Entwurf freigeben.",
+
   -- One revision of the rules.
   ["revision.title"] = "Regelversion {number}",
   ["revision.saved"] = "Gespeichert von {user} am {time}.",
   ["revision.saved_program"] = "Automatisch gespeichert am {time}.",
+  ["revision.approved"] = "Freigegeben von {user} am {time}.",
+  ["revision.approved_program"] = "Automatisch freigegeben am {time}.",
   ["revision.reverted"] = "Sie stellt Version {number} wieder her.",
   ["revision.first"] = "Inhalt der ersten Version",
   ["revision.changes"] = "Was sich seit Version {number} geändert hat",

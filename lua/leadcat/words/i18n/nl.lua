@@ -281,10 +281,50 @@ return {
   ["working"] = "Bezig…",
   ["problem.parameter"] = "“{value}” kan hier niet ({name}).",
 
+  -- Drafts of the rules.
+  ["drafts.title"] = "Concepten van de regels",
+  ["drafts.hint"] = "Een concept verandert niets tot het is goedgekeurd.",
+  ["drafts.none"] = "Er zijn geen concepten.",
+  ["drafts.by"] = "Concept van {user}, {time}",
+  ["drafts.by_program"] = "Concept, {time}",
+  ["drafts.no_events"] = "Er zijn nog geen gebeurtenissen om het op te testen.",
+  ["drafts.moves"] =
+    "Met de laatste {events} gebeurtenissen zouden bedrijven in andere categorieën komen: {moved} van {companies}.",
+  ["drafts.moves_none"] =
+    "Met de laatste {events} gebeurtenissen zouden alle bedrijven in dezelfde categorieën komen.",
+  ["drafts.due"] = "Goedgekeurd door {user}. Het gaat in op {time}.",
+  ["drafts.due_program"] = "Het gaat in op {time}.",
+  ["drafts.failed"] =
+    "Het kon niet op tijd ingaan: de regels zijn intussen gewijzigd. Bekijk het en keur het opnieuw goed.",
+  ["drafts.discarded"] = "Het concept is verwijderd.",
+  ["drafts.scheduled"] = "Het concept is goedgekeurd. Het gaat in op de gekozen tijd.",
+  ["drafts.gone"] = "Er is niets gedaan: iemand anders was eerder.",
+  ["drafts.too_many"] = "Er zijn te veel concepten. Verwijder er eerst een.",
+  ["drafts.saved"] = "Opgeslagen als concept. Er is nog niets gewijzigd.",
+  ["drafts.save"] = "Opslaan als concept",
+  ["drafts.link"] = "Concepten van de regels ({count})",
+  ["drafts.all"] = "Alle concepten",
+  ["drafts.changes"] = "Wat het zou wijzigen in de regels die nu in gebruik zijn",
+  ["drafts.same"] = "Het zegt hetzelfde als de regels die nu in gebruik zijn.",
+  ["drafts.others"] = "Wat anderen sindsdien hebben gewijzigd",
+  ["drafts.conflict"] =
+    "Anderen hebben sindsdien hetzelfde gewijzigd. Open het concept in de instellingen en sla het opnieuw op.",
+  ["drafts.refused"] =
+    "Er is niets gedaan: het concept past niet meer bij de regels die in gebruik zijn. Zo staat het nu.",
+  ["drafts.no_time"] = "Kies een tijdstip in de toekomst.",
+  ["drafts.approve"] = "Goedkeuren en nu gebruiken",
+  ["drafts.approve_later"] = "Goedkeuren voor dan",
+  ["drafts.at"] = "Gebruiken vanaf (UTC)",
+  ["drafts.discard"] = "Concept verwijderen",
+  ["drafts.edit"] = "Openen in de instellingen",
+  ["drafts.needs_another"] = "Een andere beheerder moet dit concept goedkeuren.",
+
   -- One revision of the rules.
   ["revision.title"] = "Regelversie {number}",
   ["revision.saved"] = "Opgeslagen door {user} op {time}.",
   ["revision.saved_program"] = "Automatisch opgeslagen op {time}.",
+  ["revision.approved"] = "Goedgekeurd door {user} op {time}.",
+  ["revision.approved_program"] = "Automatisch goedgekeurd op {time}.",
   ["revision.reverted"] = "Deze versie herstelt versie {number}.",
   ["revision.first"] = "Wat de eerste versie heeft ingesteld",
   ["revision.changes"] = "Wat er sinds versie {number} is veranderd",
