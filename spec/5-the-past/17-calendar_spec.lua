@@ -292,7 +292,16 @@ describe("the calendar", function()
     end
     local page = assert(engine:calendar())
     assert.same({ not_taken = 1, updated = 1 }, page.outcomes)
-    host.category, time.now = can_read, START + DAY
+    time.now = START + DAY
+    page = assert(engine:calendar())
+    assert.same({ { elsewhere = 0, unknown = 0, recent = 0, silent = 1 }, { not_taken = 1 } },
+      { page.counts, page.outcomes })
+    assert.same({ { company = "Acme", status = "not_taken", error = "away" } }, page.items)
+    function host.category()
+      return nil, "away"
+    end
+    assert.same({ "away", "unavailable" }, { select(2, engine:calendar()) })
+    host.category, time.now = can_read, START + 2 * DAY
     assert.same({ updated = 1 }, assert(engine:calendar()).outcomes)
     engine:close()
   end)

@@ -2,11 +2,11 @@
 -- handled as an event. Its id names the days, the company and the day of the last sale, so that it happens once, and again only
 -- after another sale. README.md beside this file has more.
 
+local contract = require "leadcat.host.contract"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
 local implied = require "leadcat.insight.implied"
 local json = require "leadcat.util.json"
-local looking = require "leadcat.insight.looking"
 local no_sale = require "leadcat.rules.no_sale"
 local options_of = require "leadcat.util.options"
 local settings = require "leadcat.rules.save"
@@ -141,24 +141,28 @@ local function add(walk, silent, days, outcome)
   }
 end
 
--- The companies that are silent where a rule starts; counts all others.
+-- Counts a company; gives it, with its last sale, when it is silent where a rule starts.
+local function if_silent(walk, row, category)
+  local counts, starts = walk.page.counts, walk.starts[category] or walk.starts[walk.groups[category]]
+  local last, open = last_sale(starts and row.events or {})
+  if not starts then
+    count(counts, "elsewhere")
+  elseif not last then
+    count(counts, "unknown")
+    walk.page.items[#walk.page.items + 1] = walk.lists_unknown and { company = row.company, status = "unknown" } or nil
+  elseif walk.now - last.at < walk.days[1] * DAY then
+    count(counts, "recent")
+  else
+    count(counts, "silent")
+    return { company = row.company, category = category, last = last, open = open }
+  end
+end
+
 local function find_silent(walk, rows, categories)
-  local found, page = {}, walk.page
+  local found = {}
   for place, row in ipairs(rows) do
     local category = categories[place]
-    local starts = category and (walk.starts[category] or walk.starts[walk.groups[category]])
-    local last, open = last_sale(starts and row.events or {})
-    if not starts then
-      count(page.counts, "elsewhere")
-    elseif not last then
-      count(page.counts, "unknown")
-      page.items[#page.items + 1] = walk.lists_unknown and { company = row.company, status = "unknown" } or nil
-    elseif walk.now - last.at < walk.days[1] * DAY then
-      count(page.counts, "recent")
-    else
-      count(page.counts, "silent")
-      found[#found + 1] = { company = row.company, category = category, last = last, open = open }
-    end
+    found[#found + 1] = category ~= nil and if_silent(walk, row, category) or nil
   end
   return found
 end
@@ -216,8 +220,30 @@ local function handle(walk, due)
   return outcomes
 end
 
+-- The categories of the companies, in the same places: false for none, nil where the host could not tell, which does not keep
+-- the others from having their turn. Where it cannot tell any, it is away.
+local function categories_of(walk, rows)
+  local companies, categories, failed, message, code = {}, {}, 0, nil, nil
+  for place, row in ipairs(rows) do
+    companies[place] = row.company
+  end
+  contract.categories(walk.engine, companies, function(place, ok, category, why)
+    if ok then
+      categories[place] = category or false
+    else
+      failed, message, code = failed + 1, category, why
+      count(walk.page.outcomes, "not_taken")
+      walk.page.items[#walk.page.items + 1] = { company = companies[place], status = "not_taken", error = category }
+    end
+  end)
+  if failed > 1 and failed == #rows then
+    return nil, message, code
+  end
+  return categories
+end
+
 local function look_at(walk, rows)
-  local categories, message, code = looking.categories(walk.engine, rows)
+  local categories, message, code = categories_of(walk, rows)
   local silent = categories and find_silent(walk, rows, categories) or {}
   walk.page.looked_at = walk.page.looked_at + #rows
   for _, days in ipairs(categories and walk.days or {}) do

@@ -136,16 +136,13 @@ end
 
 -- A part of a page ------------------------------------------------------------------------------------------------------
 
---- The categories of some companies, in the same places; false for none.
----@param engine leadcat.Engine
----@param rows leadcat.DriftCompany[]
----@return (integer|false)[]? categories, string? message, string? code
-function looking.categories(engine, rows)
+-- The categories of the companies, in the same places; false for none.
+local function categories_of(walk, rows)
   local companies, categories, message, code = {}, {}, nil, nil
   for place, row in ipairs(rows) do
     companies[place] = row.company
   end
-  contract.categories(engine, companies, function(place, ok, category, why)
+  contract.categories(walk.engine, companies, function(place, ok, category, why)
     categories[place] = ok and category or false
     if not ok then
       message, code = category, why
@@ -196,7 +193,7 @@ end
 ---@param rows leadcat.DriftCompany[]
 ---@return true? done, string? message, string? code
 function looking.at(walk, rows)
-  local categories, message, code = looking.categories(walk.engine, rows)
+  local categories, message, code = categories_of(walk, rows)
   local cases, ok
   if categories then
     cases, message, code = find_cases(walk, rows, categories)
