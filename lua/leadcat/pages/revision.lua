@@ -32,8 +32,8 @@ function revision.saved(model, record, newest)
   return h.p {
     parts.sentence(model, user and "revision.saved" or "revision.saved_program", "time", parts.time(model, record.at),
       { user = user }),
-    record.draft and { " ", parts.sentence(model, approver and "revision.approved" or "revision.approved_program", "time",
-      parts.time(model, record.approved_at), { user = approver }) },
+    record.draft and { " ", parts.sentence(model, approver and "revision.approved" or "revision.approved_program",
+      "time", parts.time(model, record.approved_at), { user = approver }) },
     record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
     record.revision == newest and { " ", text(model, "revision.current") },
   }
