@@ -503,7 +503,7 @@ describe("the history page", function()
   it("leads to a page of each revision of the rules", function()
     local site = told()
     local body = is_page(ask(site, "GET", "/leadcat/history/revisions/2", { as = "bob" })).body
-    contains(body, "Saved by Ann on 15 Nov 2023, 22:13 UTC.")
+    contains(body, 'Saved by Ann on <time datetime="2023-11-15T22:13:20Z">15 Nov 2023, 22:13 UTC</time>.')
     contains(body, "was switched off.")
     contains(body, text_of(site, "revision.current"))
     contains(is_page(ask(site, "GET", "/leadcat/history/revisions/1", { as = "bob" })).body, "Saved automatically on ")

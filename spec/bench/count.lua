@@ -54,6 +54,7 @@ function run.unchanged()
   end
 end
 
+collectgarbage "stop" -- else it is chance how much of a collection falls into a run
 run[what]()
 engine:close()
 measure.remove(directory)

@@ -38,7 +38,8 @@ for _, language in ipairs { "en", "no", "sv", "da", "de", "nl" } do
   })
   write("conflict-" .. language, drafts.one {
     strings = strings, language = language, may_save = true, may_approve = false, needs_another = true,
-    problem = "refused", draft = draft(1796040000003, { changes = CHANGES, conflicts = { "rules.x" }, others = CHANGES }),
+    problem = "refused",
+    draft = draft(1796040000003, { changes = CHANGES, conflicts = { "rules.x" }, others = CHANGES }),
   })
 end
 write("list-none", drafts.list { strings = strings, language = "en", may_save = false, drafts = {} })

@@ -340,7 +340,7 @@ static int l_companies(lua_State *L) {
 
 /* store:tally(tenant, after, limit) -> {[category]=count}, the company behind which to go on (nil: there are no more) */
 static int l_tally(lua_State *L) {
-  lc_company_tally tally;
+  lc_company_tally tally = { .used = 0 };
   lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
   size_t limit = (size_t)luaL_checkinteger(L, 4);
   l_store *box = l_check_open(L);

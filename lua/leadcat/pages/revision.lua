@@ -30,12 +30,10 @@ function revision.saved(model, record, newest)
   local approver = wording.called(record.approved_by)
     or record.approved_by and text(model, "confirmation.somebody")
   return h.p {
-    text(model, user and "revision.saved" or "revision.saved_program", {
-      user = user, time = wording.time(record.at, model) or "?",
-    }),
-    record.draft and { " ", text(model, approver and "revision.approved" or "revision.approved_program", {
-      user = approver, time = wording.time(record.approved_at, model) or "?",
-    }) },
+    parts.sentence(model, user and "revision.saved" or "revision.saved_program", "time", parts.time(model, record.at),
+      { user = user }),
+    record.draft and { " ", parts.sentence(model, approver and "revision.approved" or "revision.approved_program",
+      "time", parts.time(model, record.approved_at), { user = approver }) },
     record.reverted and { " ", text(model, "revision.reverted", { number = number(record.reverted) }) },
     record.revision == newest and { " ", text(model, "revision.current") },
   }

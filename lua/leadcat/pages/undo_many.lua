@@ -44,9 +44,8 @@ local function listed(model, key, name, label, tell)
   local company = text(model, "confirmation.company")
   return count > 0 and { h.h2 { id = id, text(model, "undo." .. key, { count = wording.number(count) }) },
     list[1] and parts.table(id, { company, label }, parts.map(list, function(row)
-      return h.tr { parts.cell(company, { class = "leadcat-name", company_of(model, row) }),
-        parts.cell(label, { tell(row) }) }
-    end), "leadcat-stacked"),
+      return h.tr { h.td { class = "leadcat-name", company_of(model, row) }, h.td { tell(row) } }
+    end), "leadcat-slim"),
   }
 end
 
