@@ -134,7 +134,7 @@ scale: all $(BENCH_MODULES) ## what grows how with the journal, measured up to t
 
 ENTRIES ?= 10000000
 
-growth: all $(BENCH_MODULES) ## what grows how with a shared store of a thousand tenants, measured up to ten million entries (ENTRIES=10000000; a quarter of an hour, 10 GB of /tmp)
+growth: all $(BENCH_MODULES) ## what grows how with a shared store of a thousand tenants, up to ENTRIES=10000000 of them (a million: three minutes, 1 GB of /tmp)
 	@BUILD=$(BUILD) sh spec/support/with_lua.sh $(LUA) spec/bench/growth.lua $(ENTRIES)
 
 EVENTS ?= 2000000
