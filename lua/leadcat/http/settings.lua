@@ -68,6 +68,16 @@ local function show(context, status, model)
   return response.page(context, status, settings_page.html, model)
 end
 
+--- The form with a config in it that cannot be saved as it is, and what is wrong with it.
+---@param context leadcat.http.Context
+---@param cfg leadcat.Config
+---@param revision integer the newest one
+---@param problems leadcat.Problem[]
+---@return leadcat.http.Response
+function settings.refused(context, cfg, revision, problems)
+  return show(context, 422, { config = cfg, revision = revision, problems = problems, edit = { added = {} } })
+end
+
 -- What others have saved between the two revisions, in sentences; nil when one of them is gone.
 local function changes_between(context, from, to)
   local old, new = context.engine:config(from), context.engine:config(to)

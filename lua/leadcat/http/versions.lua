@@ -95,15 +95,15 @@ versions.revert = settings.for_administrators(function(context)
   elseif context.engine:licensed() == false then
     response.fail("forbidden", nil, context.strings:text(context.language, "settings.unlicensed"))
   end
-  local revision, message, code, draft = context.engine:revert(record.revision, {
+  local revision, message, code, more = context.engine:revert(record.revision, {
     actor = context.actor, revision = newest.revision,
   })
   if code == "stale" then
     return show(context, 412, { stale = true })
   elseif code == "invalid" then
-    return show(context, 422, { refused = message })
+    return settings.refused(context, old, newest.revision, more) -- to be mended, and saved
   elseif code == "approval" then
-    return response.drafted(context, draft)
+    return response.drafted(context, more)
   end
   must(revision, message, code)
   return response.redirect(context, ("/versions?reverted=%d"):format(record.revision))

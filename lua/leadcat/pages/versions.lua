@@ -27,7 +27,6 @@ local versions = {}
 ---@field newest integer the revision in use now
 ---@field changes string[] what that would change now
 ---@field stale? boolean it was tried from what is not in use any more
----@field refused? string why it cannot be saved, in English
 ---@field base? string
 
 local MOST = 8 -- changes that are told of a version
@@ -112,7 +111,6 @@ function versions.revert(model)
       h.h1 { title },
       revision_page.saved(model, model.revision, model.newest),
       model.stale and parts.alert(text(model, "versions.stale")) or nil,
-      model.refused and parts.alert(text(model, "versions.refused", { reason = model.refused })) or nil,
       model.changes[1] and {
         h.p { text(model, "versions.preview") },
         h.ul { class = "leadcat-changes", parts.items(model.changes) },

@@ -341,7 +341,6 @@ return {
   ["versions.go_back"] = "Gå tilbage til denne version",
   ["versions.reverted"] = "Reglerne i version {number} er i brug igen.",
   ["versions.stale"] = "Reglerne er gemt i mellemtiden, så der blev ikke gjort noget. Dette ville blive ændret nu.",
-  ["versions.refused"] = "Denne version kan ikke bruges længere: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Log ind",

@@ -348,7 +348,6 @@ return {
   ["versions.reverted"] = "Die Regeln der Version {number} gelten wieder.",
   ["versions.stale"] =
     "Die Regeln wurden inzwischen gespeichert, daher wurde nichts getan. Das würde sich jetzt ändern.",
-  ["versions.refused"] = "Diese Version kann nicht mehr verwendet werden: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Anmelden",

@@ -338,7 +338,6 @@ return {
   ["versions.go_back"] = "Go back to this version",
   ["versions.reverted"] = "The rules of version {number} are in use again.",
   ["versions.stale"] = "The rules have been saved meanwhile, so nothing was done. This is what would change now.",
-  ["versions.refused"] = "This version cannot be used any more: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Sign in",

@@ -345,7 +345,6 @@ return {
   ["versions.go_back"] = "Terug naar deze versie",
   ["versions.reverted"] = "De regels van versie {number} zijn weer in gebruik.",
   ["versions.stale"] = "De regels zijn intussen opgeslagen, dus is er niets gedaan. Dit zou nu veranderen.",
-  ["versions.refused"] = "Deze versie kan niet meer worden gebruikt: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Aanmelden",

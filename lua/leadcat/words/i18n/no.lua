@@ -339,7 +339,6 @@ return {
   ["versions.go_back"] = "Gå tilbake til denne versjonen",
   ["versions.reverted"] = "Reglene i versjon {number} er i bruk igjen.",
   ["versions.stale"] = "Reglene er lagret i mellomtiden, så ingenting ble gjort. Dette ville bli endret nå.",
-  ["versions.refused"] = "Denne versjonen kan ikke brukes lenger: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logg inn",

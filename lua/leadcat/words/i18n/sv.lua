@@ -340,7 +340,6 @@ return {
   ["versions.go_back"] = "Gå tillbaka till den här versionen",
   ["versions.reverted"] = "Reglerna i version {number} används igen.",
   ["versions.stale"] = "Reglerna har sparats under tiden, så ingenting gjordes. Detta skulle ändras nu.",
-  ["versions.refused"] = "Den här versionen kan inte användas längre: {reason}",
 
   -- Why a request failed: titles, then sentences by code.
   ["problem.title_unauthenticated"] = "Logga in",
