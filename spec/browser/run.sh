@@ -14,8 +14,7 @@ fail() {
 }
 
 chromium=$(command -v "${CHROMIUM:-chromium}") || fail "no Chromium: apt-get install chromium"
-rm -rf "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview" "$build/suggest" "$build/drafts"
-mkdir -p "$build/pages" "$build/site" "$build/reports" "$build/brake" "$build/overview" "$build/suggest" "$build/drafts"
+mkdir -p "$build"
 rm -f "$build"/*.mjs
 cp $here/*.mjs $here/*.json "$build"
 if ! cmp -s $here/package-lock.json "$build/node_modules/installed.json"; then
@@ -23,6 +22,7 @@ if ! cmp -s $here/package-lock.json "$build/node_modules/installed.json"; then
   cp $here/package-lock.json "$build/node_modules/installed.json"
 fi
 for pages in pages site reports brake overview suggest drafts; do
+  rm -rf "${build:?}/$pages" && mkdir "$build/$pages"
   sh spec/support/with_lua.sh "${LUA:-lua5.4}" $here/$pages.lua "$build/$pages" || fail "no pages"
 done
 

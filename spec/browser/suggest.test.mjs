@@ -1,56 +1,15 @@
-// What the answers teach, the settings with a suggested rule in them, and why, of a moment of the past; with JavaScript and without. SUGGEST
-// is the directory with the pages, WEB that of the scripts and the stylesheet, SCREENSHOTS where pictures go.
+// What the answers teach, the settings with a suggested rule in them, and why, of a moment of the past; with JavaScript and
+// without. SUGGEST is the directory with the pages.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { NARROW, inaccessible, invalid, stage } from "./stage.mjs";
+import { looks, written } from "./written.mjs";
 
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-  + "form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
-const TYPES = { css: "text/css", js: "text/javascript" };
-const pages = Object.fromEntries(readdirSync(process.env.SUGGEST).filter((file) => file.endsWith(".html")).sort()
-  .map((file) => [file.replace(/\.html$/, ""), readFileSync(`${process.env.SUGGEST}/${file}`, "utf8")]));
+const site = written(process.env.SUGGEST, "none-en",
+  (name, url) => url.includes("settings?refine") ? "settings-en" : url.includes("at=") ? "then-en" : name);
+const { open, show } = site;
 
-function content(url) {
-  const name = url.replace("/leadcat/", "").replace(/\?.*/, "");
-  if (/\.(css|js)$/.test(name)) {
-    return { body: readFileSync(`${process.env.WEB}/${name}`), type: TYPES[name.match(/\w+$/)] };
-  }
-  const page = url.includes("settings?refine") ? "settings-en" : url.includes("at=") ? "then-en" : name;
-  return { body: pages[page] ?? pages["none-en"], type: "text/html; charset=utf-8" };
-}
-
-const show = stage((request, _, response) => {
-  const { body, type } = content(request.url);
-  response.writeHead(200, { "Content-Security-Policy": POLICY, "Content-Type": type });
-  response.end(body);
-});
-
-async function open(name, look, settings) {
-  await show.open(`/leadcat/${name}`, async (page) => {
-    await look(page);
-    assert.deepEqual(page.refused, []);
-  }, settings);
-}
-
-for (const name of Object.keys(pages)) {
-  test(`the page ${name} is valid HTML`, async () => {
-    assert.deepEqual(await invalid(pages[name]), []);
-  });
-
-  for (const colorScheme of name.endsWith("-en") ? ["light", "dark"] : []) {
-    test(`the page ${name} is accessible (${colorScheme})`, () => open(name, async (page) => {
-      assert.deepEqual(await inaccessible(page), []);
-    }, { colorScheme, bypassCSP: true }));
-  }
-
-  test(`the page ${name} fits a screen of 320 pixels`, () => open(name, async (page) => {
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 320);
-    mkdirSync(process.env.SCREENSHOTS, { recursive: true });
-    await page.screenshot({ path: `${process.env.SCREENSHOTS}/suggest-${name}.png`, fullPage: true });
-  }, { viewport: NARROW }));
-}
+looks(site, "suggest");
 
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "" : ", without JavaScript";
