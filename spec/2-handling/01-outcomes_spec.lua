@@ -395,7 +395,7 @@ describe("an event", function()
   -- A field, a value it cannot have, and what the message says about it.
   local WRONG = {
     { "trigger", nil, "trigger must be one of sale_registered, sale_won, sale_lost, lead_status_set, sale_reopened, "
-      .. "sale_deleted, not absent" },
+      .. "sale_deleted, no_sale_for, not absent" },
     { "trigger", "sale_lots", "trigger must be one of .*, not 'sale_lots'" },
     { "trigger", 3, "trigger must be one of" },
     { "company", nil, "company must be a string or an integer, not absent" },

@@ -492,7 +492,8 @@ describe("an engine", function()
     local lua_before, resident_before = memory()
     handle(first + 1, last)
     local lua_after, resident_after = memory()
-    assert.is_true(lua_after - lua_before < 128, ("Lua's memory grew by %d KiB"):format(lua_after - lua_before))
+    -- Lua's table of strings may just have doubled, which takes 128 KiB at once.
+    assert.is_true(lua_after - lua_before < 200, ("Lua's memory grew by %.0f KiB"):format(lua_after - lua_before))
     local allowed = times(2560) == 2560 and 2560 or math.huge -- what makes it slow has memory of its own
     assert.is_true(resident_after - resident_before < allowed,
       ("the process grew by %d KiB"):format(resident_after - resident_before))
