@@ -144,6 +144,16 @@ local function handle_next()
   end
 end
 
+-- Whether all events of a batch were taken.
+local function are_taken(outcomes)
+  for _, outcome in ipairs(outcomes) do
+    if outcome.status == "not_taken" then
+      return expect("handle", nil, outcome.error, outcome.code)
+    end
+  end
+  return true
+end
+
 -- The next events, by tenant; all of them again when one cannot be handled.
 local function handle_many()
   local batches, count = {}, math.random(2, 20)
@@ -155,7 +165,7 @@ local function handle_many()
   local outcomes = {}
   for tenant, events in pairs(batches) do
     outcomes[tenant] = expect("handle", engines[tenant]:handle_many(events))
-    if not outcomes[tenant] then
+    if not outcomes[tenant] or not are_taken(outcomes[tenant]) then
       return
     end
   end
