@@ -18,7 +18,11 @@ local TRY = [[
   local finalizers = require "support.finalizers"
   local most = 0
   for i = 3, #arg - 1 do
-    local fired, bytes = finalizers.try(arg[1], arg[2], arg[i], tonumber(arg[#arg]))
+    local tries = tonumber(arg[#arg])
+    if arg[i] == "change" then -- collects all of the time, and takes fifty times as long as the others
+      tries = math.ceil(tries / 4)
+    end
+    local fired, bytes = finalizers.try(arg[1], arg[2], arg[i], tries)
     most = bytes > 400 and math.max(most, fired) or 1
   end
   assert(most > 0, "no finalizer has run")
