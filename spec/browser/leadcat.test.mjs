@@ -126,7 +126,7 @@ function gate() {
 
 test("leadcat.js is small, and needs no newer language than ES2018", () => {
   const source = readFileSync(`${process.env.WEB}/leadcat.js`, "utf8");
-  assert.ok(Buffer.byteLength(source) < 14500, `${Buffer.byteLength(source)} bytes`);
+  assert.ok(Buffer.byteLength(source) < 15000, `${Buffer.byteLength(source)} bytes`);
   const code = source.replace(/^\s*\/\/.*$/gm, "");
   assert.doesNotMatch(code, /\?\.|\?\?|catch \{|\beval\b|innerHTML|new Function|#\w+\s*=/);
 });
