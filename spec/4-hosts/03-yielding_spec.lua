@@ -183,6 +183,34 @@ describe("a host that yields", function()
     engine:close()
   end)
 
+  it("may come back when another has finished its change and retention has removed the entry: it delivers the event again", function()
+    local host = crm.new { Acme = LEAD, Bolt = LEAD }
+    local set, calls = host.set_category, 0
+    function host.set_category(...)
+      calls = calls + 1
+      if calls == 1 then
+        coroutine.yield "before"
+      end
+      return set(...)
+    end
+    local engine, time = open(host, { retention = { count = 1 } })
+    local event = { id = "registered", trigger = "sale_registered", company = "Acme" }
+    local first = start(engine, event)
+    assert.equal("before", (first()))
+    time.now = time.now + 32
+    assert.same({ finished = 1, failed = 0, busy = 0 }, engine:recover())
+    assert.equal("updated", engine:handle({ trigger = "sale_won", company = "Bolt" }).status)
+    assert(engine:maintain())
+    assert.equal("updated", statuses(engine), "Bolt's alone")
+    local outcome, message, code = first()
+    assert.is_nil(outcome)
+    assert.same({ "another process has taken this change over, and its entry has been removed since", "unavailable" },
+      { message, code })
+    assert.equal("already_in_category", engine:handle(event).reason)
+    assert.same({ "Acme 1 -> 3", "Bolt 1 -> 5" }, host.changes)
+    engine:close()
+  end)
+
   it("keeps a batch's changes from being taken for abandoned while another's is waited for", function()
     local host = crm.new { Acme = LEAD, Bolt = LEAD }
     local set, category, waiting = host.set_category, host.category, false

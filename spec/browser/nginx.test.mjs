@@ -235,6 +235,7 @@ for (const language of ["no", "de"]) {
         page.on("load", () => { loads += 1; });
         await act(entryRow(page), words.undo).click();
         await page.getByRole("status").getByText(words.again).waitFor();
+        await page.waitForLoadState();
         assert.equal(loads > 0, !scripted);
         assert.deepEqual([...new URL(page.url()).searchParams].slice(0, 2).sort(), [["actor", "sales"], ["status", "updated"]]);
         assert.equal(await act(entryRow(page), words.undo).count(), 0, "it cannot be undone twice");

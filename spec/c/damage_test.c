@@ -124,7 +124,7 @@ static const struct {
   const char *wrong; /* what is said of it */
 } damages[] = {
   { { LC_TABLE_RULESETS, BYTES(""), BYTES("short") }, "rulesets: a packed ruleset is damaged" },
-  { { LC_TABLE_RULESETS, BYTES(""), &older, sizeof older - 1 }, "rulesets: a packed ruleset is damaged" },
+  { { LC_TABLE_RULESETS, BYTES(""), &older, 7 }, "rulesets: a packed ruleset is damaged" },
   { { LC_TABLE_RULESETS, BYTES(""), OF(oldest) }, "rulesets: a packed ruleset is damaged" },
   { { LC_TABLE_RULESETS, BYTES(""), OF(other) }, "rulesets: a packed ruleset is damaged" },
   { { LC_TABLE_RULESETS, BYTES(""), OF(damaged) }, "rulesets: a packed ruleset is damaged" },

@@ -104,10 +104,13 @@ function foreign.is_told_elsewhere(outcome)
   return told_elsewhere[outcome] == true
 end
 
--- The outcome, for now, of a change that another process has taken over.
+-- The outcome, for now, of a change that another process has taken over. Retention may have removed its entry since: then the
+-- event is to be delivered again, and finds the company where the change has put it.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
-  if not stored then
+  if code == "not_found" then
+    return nil, "another process has taken this change over, and its entry has been removed since", "unavailable"
+  elseif not stored then
     return nil, message, code
   end
   local outcome = journal.outcome(stored)
