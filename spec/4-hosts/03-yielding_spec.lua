@@ -183,7 +183,7 @@ describe("a host that yields", function()
     engine:close()
   end)
 
-  it("may come back when another has finished its change and retention has removed the entry: it delivers the event again", function()
+  it("may come back when its entry has been removed since: it delivers the event again", function()
     local host = crm.new { Acme = LEAD, Bolt = LEAD }
     local set, calls = host.set_category, 0
     function host.set_category(...)
