@@ -204,7 +204,7 @@ describe("a host that yields", function()
     assert.equal("updated", statuses(engine), "Bolt's alone")
     local outcome, message, code = first()
     assert.is_nil(outcome)
-    assert.same({ "another process has taken this change over, and its entry has been removed since", "unavailable" },
+    assert.same({ "another process has taken this change over, and its entry is not there", "unavailable" },
       { message, code })
     assert.equal("already_in_category", engine:handle(event).reason)
     assert.same({ "Acme 1 -> 3", "Bolt 1 -> 5" }, host.changes)

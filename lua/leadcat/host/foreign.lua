@@ -104,12 +104,13 @@ function foreign.is_told_elsewhere(outcome)
   return told_elsewhere[outcome] == true
 end
 
--- The outcome, for now, of a change that another process has taken over. Retention may have removed its entry since: then the
--- event is to be delivered again, and finds the company where the change has put it.
+-- The outcome, for now, of a change that another process has taken over. Its entry may not be there: retention has removed it
+-- since, or a frozen server of a shared store, which came back and is none any more, was asked. Then the event is to be delivered
+-- again, and finds the company where the change has put it.
 local function outcome_now(self, entry)
   local stored, message, code = self._store:entry(self._tenant, entry)
   if code == "not_found" then
-    return nil, "another process has taken this change over, and its entry has been removed since", "unavailable"
+    return nil, "another process has taken this change over, and its entry is not there", "unavailable"
   elseif not stored then
     return nil, message, code
   end
