@@ -47,7 +47,7 @@ describe("the preset", function()
 
     it(name .. " is chosen by leadcat init", function()
       local path = stores.path()
-      local command = "build=${BUILD:-build}; $build/bin/leadcat init --path %s --preset %s"
+      local command = (os.getenv "LEADCAT_LUA" or "lua5.4") .. " lua/leadcat/bin/leadcat init --path %s --preset %s"
       local pipe = assert(io.popen(command:format(path, name)))
       assert.matches("the preset " .. name, (pipe:read "*a"))
       pipe:close()
