@@ -47,10 +47,7 @@ describe("the preset", function()
 
     it(name .. " is chosen by leadcat init", function()
       local path = stores.path()
-      local command = (os.getenv "LEADCAT_LUA" or "lua5.4") .. " lua/leadcat/bin/leadcat init --path %s --preset %s"
-      local pipe = assert(io.popen(command:format(path, name)))
-      assert.matches("the preset " .. name, (pipe:read "*a"))
-      pipe:close()
+      assert.matches("the preset " .. name, (stores.leadcat("init", "--path", path, "--preset", name)), 1, true)
       local engine = stores.open { path = path }
       local rules = engine:config().rules
       assert.same({ 1, #leadcat.preset(name).rules }, { engine:config().revision, #rules })
