@@ -278,7 +278,7 @@
       if (!form.hasAttribute("aria-busy")) {
         answerOnCard(form, button);
       }
-    } else if (!event.defaultPrevented && !form.dataset.leadcatAct && button?.dataset.leadcatBusy) {
+    } else if (!event.defaultPrevented && !form.dataset.leadcatAct && button && button.dataset.leadcatBusy) {
       if (button.hasAttribute("aria-busy")) {
         event.preventDefault();
       } else {
