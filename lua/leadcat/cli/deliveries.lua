@@ -9,10 +9,6 @@ local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
-local function time(seconds)
-  return seconds and tables.time(seconds) or ""
-end
-
 local function list_text(list, args)
   if #list == 0 then
     return "no deliveries\n"
@@ -20,8 +16,8 @@ local function list_text(list, args)
   local rows = { { "id", "hook", "received (UTC)", "state", "tries", "next try (UTC)", "problem" } }
   for place, delivery in ipairs(list) do
     rows[place + 1] = {
-      ("%d"):format(delivery.id), delivery.hook, time(delivery.received), delivery.state,
-      ("%d"):format(delivery.attempts), time(delivery.due), unicode.visible(delivery.problem or ""),
+      ("%d"):format(delivery.id), delivery.hook, tables.time(delivery.received), delivery.state,
+      ("%d"):format(delivery.attempts), tables.time(delivery.due), unicode.visible(delivery.problem or ""),
     }
   end
   local older = #list == args.limit and ("older ones: --after %d\n"):format(list[#list].id) or ""
@@ -35,10 +31,10 @@ local function one_text(delivery)
   end
   add("id", ("%d"):format(delivery.id))
   add("hook", delivery.hook)
-  add("received", time(delivery.received))
+  add("received", tables.time(delivery.received))
   add("state", delivery.state)
   add("tries", ("%d"):format(delivery.attempts))
-  add("next try", delivery.due and time(delivery.due))
+  add("next try", delivery.due and tables.time(delivery.due))
   add("sender's id", delivery.sender_id)
   add("problem", delivery.problem)
   for name, value in pairs(delivery.headers or {}) do

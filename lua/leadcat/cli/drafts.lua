@@ -11,10 +11,6 @@ local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
-local function time(seconds)
-  return seconds and tables.time(seconds) or ""
-end
-
 local function who(actor)
   return actor and unicode.visible(tostring(actor.name or actor.id or "")) or ""
 end
@@ -27,8 +23,8 @@ local function list(_, engine)
     local rows = { { "id", "saved (UTC)", "by", "would move", "of", "active from (UTC)", "problem" } }
     for i, draft in ipairs(drafts) do
       rows[i + 1] = {
-        ("%d"):format(draft.id), time(draft.at), who(draft.actor), tables.number(draft.effect.moved),
-        tables.number(draft.effect.companies), time(draft.due), unicode.visible(draft.problem or ""),
+        ("%d"):format(draft.id), tables.time(draft.at), who(draft.actor), tables.number(draft.effect.moved),
+        tables.number(draft.effect.companies), tables.time(draft.due), unicode.visible(draft.problem or ""),
       }
     end
     return tables.table(rows)
@@ -70,7 +66,7 @@ local function approve(args, engine)
   local draft = must(engine:approve(args.id, { actor = common.actor(), at = args.at }))
   return draft, function()
     return draft.revision and ("draft %d is revision %d now\n"):format(draft.id, draft.revision)
-      or ("draft %d becomes active on %s UTC\n"):format(draft.id, time(draft.due))
+      or ("draft %d becomes active on %s UTC\n"):format(draft.id, tables.time(draft.due))
   end
 end
 

@@ -9,10 +9,6 @@ local unicode = require "leadcat.util.unicode"
 
 local must = common.must
 
-local function time(seconds)
-  return seconds and tables.time(seconds) or ""
-end
-
 local function list_text(list)
   if #list == 0 then
     return "no notices wait or have failed\n"
@@ -21,7 +17,7 @@ local function list_text(list)
   for place, notice in ipairs(list) do
     rows[place + 1] = {
       notice.id, notice.notifier, notice.type or "(removed)", unicode.visible(tostring(notice.company or "")),
-      time(notice.since), notice.state, ("%d"):format(notice.tries), time(notice.due),
+      tables.time(notice.since), notice.state, ("%d"):format(notice.tries), tables.time(notice.due),
       unicode.visible(notice.error or ""),
     }
   end

@@ -21,10 +21,13 @@ function tables.number(n)
   return head .. digits:sub(#head + 1):gsub("%d%d%d", ",%0")
 end
 
---- A time to the second, in UTC; "?" where it cannot be one.
----@param seconds number since 1970
+--- A time to the second, in UTC; "?" where it cannot be one, "" where there is none.
+---@param seconds? number since 1970
 ---@return string "2026-11-30 12:00:00"
 function tables.time(seconds)
+  if not seconds then
+    return ""
+  end
   return wording.time(seconds) and os.date("!%Y-%m-%d %H:%M:%S", math.floor(seconds)) or "?"
 end
 
