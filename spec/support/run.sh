@@ -1,11 +1,13 @@
 #!/bin/sh
-# Runs the C tests, then every spec on each of the Luas given, then the browser tests; ends with the line
-# "N passed, N failed". SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh; with either of them no browser
-# is started. LEADCAT_SLOW is set where everything takes long: specs then do fewer of each. JOBS processes share the specs.
+# Runs the C tests, then every spec on each of the Luas given, then the browser tests; tells again what failed, and ends with
+# the line "N passed, N failed". SPECS names the specs (default: all); RUN_UNDER as in with_lua.sh; with either of them no
+# browser is started. LEADCAT_SLOW is set where everything takes long: specs then do fewer of each. JOBS processes share the
+# specs.
 here=$(dirname "$0")
 build=${BUILD:-build}
 log=$(mktemp)
-trap 'rm -rf "$log" "$log".*' EXIT
+told=$(mktemp) # what failed
+trap 'rm -rf "$log" "$log".* "$told"' EXIT
 passed=0 failed=0
 
 # add PASSED FAILED STATUS: a run that ended badly without naming a failure has one all the same.
@@ -24,6 +26,7 @@ for program in "$build"/spec/*_test; do
   $RUN_UNDER "$program" >"$log" 2>&1
   status=$?
   cat "$log"
+  [ $status -eq 0 ] || { echo "== $program"; tail -20 "$log"; } >>"$told"
   counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log")
   add ${counts:-0 0} $status
 done
@@ -38,6 +41,7 @@ specs() {
 
 # add_specs LOG: what the specs in it came to.
 add_specs() {
+  grep -aE -A 8 '^(Failure|Error) ->' "$1" >>"$told"
   status=$(sed -n '$s/^status //p' "$1")
   counts=$(sed -n 's/^\([0-9]*\) success[a-z]* \/ \([0-9]*\) failure[a-z]* \/ \([0-9]*\) error[a-z]* .*/\1 \2 \3/p' "$1" | tail -1)
   set_counts() { add "$1" $(($2 + $3)) "$status"; }
@@ -80,5 +84,6 @@ if [ -z "$SPECS$RUN_UNDER" ]; then
   add ${counts:-0 0} "$status"
 fi
 
+cat "$told"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
