@@ -32,6 +32,7 @@ local config = {}
 ---@field enabled? boolean
 ---@field set_category? integer id of a category
 ---@field ask? boolean
+---@field on_expiry? "accept"|"decline" what becomes of its questions that nobody answers in time; default: they expire, and nothing is done
 ---@field lead_status? integer id of a lead status, for `lead_status_set`
 ---@field days? integer for `no_sale_for`: after how many days without a sale it fires, 1 to 3650
 ---@field id? integer 1 to 2^31-1, unique and for life; one rule of a trigger (and lead status) may lack it. `normalize`, and with it `save`, gives one to the others
@@ -62,6 +63,7 @@ config.TRIGGERS = {
   no_sale.TRIGGER,
 }
 config.TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- the triggers whose rules may take back what the sale did
+config.ON_EXPIRY = { "accept", "decline" } -- what may become of a question that nobody answers in time
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
@@ -252,11 +254,19 @@ local function check_trigger(found, path, trigger)
   end
 end
 
+local on_expiry = one_of(config.ON_EXPIRY, "wrong_type")
+
+local function check_on_expiry(found, path, value)
+  if value ~= nil then
+    on_expiry(found, path, value)
+  end
+end
+
 local RULE = schema.kind("a rule", {
   { "trigger", check_trigger },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
-  { "take_back", boolean }, { "shadow", boolean },
+  { "take_back", boolean }, { "shadow", boolean }, { "on_expiry", check_on_expiry },
   { "after", after.check }, { "limit", limit.check }, { "days", no_sale.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }
