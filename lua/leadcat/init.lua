@@ -1,5 +1,6 @@
 --- The public module: leadcat keeps a CRM's company categories right by itself. Start reading in `engine.lua`.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local beside = require "leadcat.host.beside"
 local core = require "leadcat.core"
@@ -294,7 +295,7 @@ end
 ---@param cfg any
 ---@return leadcat.Problem[] problems
 function leadcat.check(cfg)
-  return config.problems(cfg)
+  return check.problems(cfg)
 end
 
 return leadcat

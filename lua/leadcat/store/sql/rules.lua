@@ -2,6 +2,7 @@
 -- they decide, also while the database is away. A counter there moves with every save: who asks for what is behind
 -- the last one that it knows misses nothing.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -25,7 +26,7 @@ local SPARE = 0.25 -- seconds for which the lease outlasts the next look
 -- reported.
 function rules.ruleset_of(text, revision, own)
   local cfg = json.decode(text)
-  if type(cfg) ~= "table" or config.has_errors(config.problems(cfg)) then
+  if type(cfg) ~= "table" or check.has_errors(check.problems(cfg)) then
     return ""
   end
   return core.ruleset(config.normalize(cfg), revision, own)
