@@ -177,6 +177,9 @@ local STEPS = {
   PRIMARY KEY (tenant, id)
 )]],
     "CREATE INDEX draft_due ON leadcat.draft (tenant, due) WHERE due IS NOT NULL",
+    [[CREATE TABLE leadcat.spread ( -- where tenants are spread over databases: one of each of them, for new nodes
+  tenant bytea PRIMARY KEY
+)]],
     [[INSERT INTO leadcat.daily_head (tenant, since, removed)
 SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },
@@ -200,8 +203,8 @@ end
 
 local TABLES = {
   "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
-  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
-  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "spread", "trigger", "unchanged",
+  "change_new", "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
   "company_scheduled",
 }
 

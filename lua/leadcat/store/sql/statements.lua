@@ -40,15 +40,22 @@ SELECT json FROM leadcat.config WHERE tenant = $1::bytea
 statement("newest_revision", "bytea", "SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea")
 statement("revisions", "bytea", [[
 SELECT about, revision FROM leadcat.config WHERE tenant = $1::bytea ORDER BY revision DESC]])
-statement("meta", "", "SELECT name, value FROM leadcat.meta UNION ALL SELECT 'now', " .. US)
-statement("changed", "int8", [[
-SELECT c.tenant, c.revision, c.json, c.about FROM leadcat.config c
-  JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) n
-    ON c.tenant = n.tenant AND c.revision = n.revision]])
 -- What tells the configs up to a counter from those of a database that was restored, and went other ways since.
-statement("anchor", "int8", [[
-SELECT coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= $1::int8 ORDER BY changed DESC
-  LIMIT 1), '-')]])
+local ANCHOR = [[
+coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= %s ORDER BY changed DESC LIMIT 1), '-')]]
+statement("anchor", "int8", "SELECT " .. ANCHOR:format "$1::int8")
+-- Behind the counter $1: what there is once and the clock (0), and where the counter is another one, all triggers (1), the newest
+-- configs of tenants whose rules have changed (2), and the anchor (3).
+statement("news", "int8", [[
+WITH m AS MATERIALIZED (SELECT name, value FROM leadcat.meta),
+n AS MATERIALIZED (SELECT value FROM m WHERE name = 'configs' AND value > $1::int8)
+SELECT 0::int4, name, NULL::bytea, value, NULL::bytea, NULL::bytea FROM m
+UNION ALL SELECT 0, 'now', NULL, ]] .. US .. [[, NULL, NULL
+UNION ALL SELECT 1, t.name, t.about, t.number, NULL, NULL FROM n CROSS JOIN leadcat.trigger t
+UNION ALL SELECT 2, NULL, c.about, c.revision, c.tenant, c.json FROM n CROSS JOIN leadcat.config c
+  JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) l
+    ON c.tenant = l.tenant AND c.revision = l.revision
+UNION ALL SELECT 3, ]] .. ANCHOR:format "n.value" .. [[, NULL, NULL, NULL, NULL FROM n]])
 statement("triggers", "", "SELECT name, about FROM leadcat.trigger ORDER BY number")
 -- All in one statement, or nothing: the number of who comes second is taken.
 statement("declare", "text[] bytea[] bool[] int4[]", [[
@@ -414,6 +421,12 @@ SELECT category, count(*) FROM leadcat.company WHERE tenant = $1::bytea AND cate
 
 statement("ping", "", "SELECT " .. US)
 statement("count_unfinished", "", "SELECT count(*) FROM leadcat.company WHERE applying IS NOT NULL")
+
+-- Tenants of the databases over which they are spread.
+statement("spread", "", "SELECT tenant FROM leadcat.spread")
+statement("add_spread", "bytea[]", [[
+WITH s AS (INSERT INTO leadcat.spread (tenant) SELECT tenant FROM unnest($1::bytea[]) AS t(tenant) ORDER BY tenant
+  ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM s]])
 
 -- The time of the newest of all entries, as far as 64 tenants tell (µs): a clock that is ahead removes nothing.
 local NEWEST = [[
