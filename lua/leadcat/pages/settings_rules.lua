@@ -189,7 +189,7 @@ local function target(form, rule)
   return {
     fields.choice(form, on_card(rule, form.place_of[rule], "set_category"), text(form, "set_category"), "categories",
       rule.set_category, instead),
-    takes_back and muted(text(form, "takes_back")),
+    instead and h.p { class = "leadcat-muted leadcat-takes-back", text(form, "takes_back") },
   }
 end
 
@@ -237,7 +237,7 @@ local function after_field(form, rule)
   end)
   return h.div { class = "leadcat-after",
     fields.field(form, name, text(form, "after_number"), h.input(fields.attributes(form, name, {
-      type = "text", inputmode = "numeric", autocomplete = "off", value = value,
+      type = "text", inputmode = "numeric", autocomplete = "off", value = value, placeholder = " ",
     }))),
     fields.field(form, name .. "_unit", text(form, "after_unit"),
       h.select(fields.attributes(form, name .. "_unit", { units })), { hidden = true }),
@@ -278,9 +278,14 @@ local function limit_fields(form, rule)
   }
 end
 
--- A rule that takes back has neither start nor rank nor time of its own; what is wrongly there can be removed.
-local function is_placed(rule)
-  return rule.take_back ~= true or rule.from ~= nil or rule.forward_only == true or rule.after ~= nil
+-- A rule that takes back has neither start nor rank nor time of its own: the stylesheet hides their fields where that is
+-- chosen and they say nothing. What is wrongly there can be removed.
+local function placing(form, rule)
+  local prefix = form.place_of[rule].prefix
+  return h.div { class = rule.from ~= nil and "leadcat-placing leadcat-placed" or "leadcat-placing",
+    checkbox(form, prefix .. ".forward_only", text(form, "forward_only"), rule.forward_only == true),
+    after_field(form, rule), settings_starts.html(form, rule, prefix),
+  }
 end
 
 -- What every rule may have, whatever leads to it.
@@ -288,11 +293,7 @@ local function options(form, rule)
   local place = form.place_of[rule]
   return {
     settings_conditions.html(form, rule, { prefix = place.prefix, button = place.button, what = title_of(form, rule) }),
-    is_placed(rule) and {
-      checkbox(form, place.prefix .. ".forward_only", text(form, "forward_only"), rule.forward_only == true),
-      after_field(form, rule), settings_starts.html(form, rule, place.prefix),
-    },
-    on_expiry_field(form, rule), limit_fields(form, rule),
+    placing(form, rule), on_expiry_field(form, rule), limit_fields(form, rule),
     checkbox(form, place.prefix .. ".shadow", text(form, "shadow"), rule.shadow == true),
   }
 end

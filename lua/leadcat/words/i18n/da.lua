@@ -316,7 +316,7 @@ return {
   ["drafts.no_time"] = "Vælg et tidspunkt, der ikke er passeret.",
   ["drafts.approve"] = "Godkend og tag i brug nu",
   ["drafts.approve_later"] = "Godkend til da",
-  ["drafts.at"] = "Tag i brug fra (UTC)",
+  ["drafts.at"] = "Tag i brug fra",
   ["drafts.discard"] = "Kassér kladden",
   ["drafts.edit"] = "Åbn i indstillingerne",
   ["drafts.needs_another"] = "En anden administrator skal godkende kladden.",

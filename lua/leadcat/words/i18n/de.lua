@@ -325,7 +325,7 @@ return {
   ["drafts.no_time"] = "Wählen Sie einen Zeitpunkt in der Zukunft.",
   ["drafts.approve"] = "Freigeben und sofort anwenden",
   ["drafts.approve_later"] = "Für diese Zeit freigeben",
-  ["drafts.at"] = "Anwenden ab (UTC)",
+  ["drafts.at"] = "Anwenden ab",
   ["drafts.discard"] = "Entwurf verwerfen",
   ["drafts.edit"] = "In den Einstellungen öffnen",
   ["drafts.needs_another"] = "Eine andere Person mit Administratorrechten muss diesen Entwurf freigeben.",

@@ -313,7 +313,7 @@ return {
   ["drafts.no_time"] = "Choose a time that is still to come.",
   ["drafts.approve"] = "Approve and use now",
   ["drafts.approve_later"] = "Approve for then",
-  ["drafts.at"] = "Use from (UTC)",
+  ["drafts.at"] = "Use from",
   ["drafts.discard"] = "Discard draft",
   ["drafts.edit"] = "Open in the settings",
   ["drafts.needs_another"] = "Another administrator has to approve this draft.",

@@ -322,7 +322,7 @@ return {
   ["drafts.no_time"] = "Kies een tijdstip in de toekomst.",
   ["drafts.approve"] = "Goedkeuren en nu gebruiken",
   ["drafts.approve_later"] = "Goedkeuren voor dan",
-  ["drafts.at"] = "Gebruiken vanaf (UTC)",
+  ["drafts.at"] = "Gebruiken vanaf",
   ["drafts.discard"] = "Concept verwijderen",
   ["drafts.edit"] = "Openen in de instellingen",
   ["drafts.needs_another"] = "Een andere beheerder moet dit concept goedkeuren.",

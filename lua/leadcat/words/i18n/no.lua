@@ -314,7 +314,7 @@ return {
   ["drafts.no_time"] = "Velg et tidspunkt som ikke er passert.",
   ["drafts.approve"] = "Godkjenn og ta i bruk nå",
   ["drafts.approve_later"] = "Godkjenn til da",
-  ["drafts.at"] = "Ta i bruk fra (UTC)",
+  ["drafts.at"] = "Ta i bruk fra",
   ["drafts.discard"] = "Forkast utkastet",
   ["drafts.edit"] = "Åpne i innstillingene",
   ["drafts.needs_another"] = "En annen administrator må godkjenne utkastet.",

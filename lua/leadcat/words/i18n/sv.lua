@@ -315,7 +315,7 @@ return {
   ["drafts.no_time"] = "Välj en tidpunkt som inte har passerat.",
   ["drafts.approve"] = "Godkänn och använd nu",
   ["drafts.approve_later"] = "Godkänn till dess",
-  ["drafts.at"] = "Använd från (UTC)",
+  ["drafts.at"] = "Använd från",
   ["drafts.discard"] = "Kasta utkastet",
   ["drafts.edit"] = "Öppna i inställningarna",
   ["drafts.needs_another"] = "En annan administratör måste godkänna utkastet.",
