@@ -25,8 +25,7 @@ int l_push_question(lua_State *L, lc_text packed) {
   l_set_number(L, "expires_at", question.expires_at);
   l_set_id(L, "lead_status", question.lead_status);
   if (question.takes_back) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "takes_back");
+    l_set_boolean(L, "takes_back", true);
   }
   l_set_id(L, "category", question.category);
   if (question.state != LC_QUESTION_OPEN)
