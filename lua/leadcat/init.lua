@@ -1,5 +1,6 @@
 --- The public module: leadcat keeps a CRM's company categories right by itself. Start reading in `engine.lua`.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local beside = require "leadcat.host.beside"
 local core = require "leadcat.core"
@@ -211,7 +212,7 @@ local function open_shared(options)
   return require(type(options.shared) == "function" and "leadcat.store.spread" or "leadcat.store.sql").open {
     path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
     max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
-    queue = options.queue,
+    queue = options.queue, tenant = options.tenant,
   }
 end
 
@@ -294,7 +295,7 @@ end
 ---@param cfg any
 ---@return leadcat.Problem[] problems
 function leadcat.check(cfg)
-  return config.problems(cfg)
+  return check.problems(cfg)
 end
 
 return leadcat

@@ -1,5 +1,6 @@
 --- A config is plain data. This spec shows what may be in one, what a save refuses and how it says so.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -58,16 +59,16 @@ end
 
 describe("a config", function()
   it("is clean when every enabled rule knows where to go", function()
-    assert.same({}, config.problems(small()))
+    assert.same({}, check.problems(small()))
   end)
 
   it("may leave out lists, switches and descriptions", function()
-    assert.same({}, config.problems({}))
-    assert.same({}, config.problems({ categories = { { id = 1, name = "Lead", group = "potential_customer" } } }))
+    assert.same({}, check.problems({}))
+    assert.same({}, check.problems({ categories = { { id = 1, name = "Lead", group = "potential_customer" } } }))
   end)
 
   it("may come from JSON, where whole numbers can be floats", function()
-    assert.same({}, config.problems({ revision = 3.0, categories = { { id = 42.0, name = "A", group = "lost" } } }))
+    assert.same({}, check.problems({ revision = 3.0, categories = { { id = 42.0, name = "A", group = "lost" } } }))
   end)
 end)
 
@@ -84,7 +85,7 @@ describe("the preset", function()
   end
 
   it("has no problems", function()
-    assert.same({}, config.problems(preset.get("superoffice")))
+    assert.same({}, check.problems(preset.get("superoffice")))
   end)
 
   it("has the predefined categories, lead statuses and rules", function()
@@ -288,9 +289,9 @@ describe("a save refuses", function()
     it(row[1], function()
       local cfg = small()
       row[2](cfg)
-      local problems = config.problems(cfg)
+      local problems = check.problems(cfg)
       assert.same(from(row, 3), lines(problems))
-      assert.is_true(config.has_errors(problems))
+      assert.is_true(check.has_errors(problems))
       for _, problem in ipairs(problems) do
         assert.equal("error", problem.severity)
         assert.equal(problem.path, problem.message:sub(1, #problem.path))
@@ -300,10 +301,10 @@ describe("a save refuses", function()
 
   it("a config that is no table", function()
     for _, garbage in ipairs({ "config", 7, true, print }) do
-      assert.same({ "config wrong_type" }, lines(config.problems(garbage)))
+      assert.same({ "config wrong_type" }, lines(check.problems(garbage)))
     end
-    assert.same({ "config wrong_type" }, lines(config.problems(nil)))
-    assert.same({ "config wrong_type" }, lines(config.problems({ "a", "list" })))
+    assert.same({ "config wrong_type" }, lines(check.problems(nil)))
+    assert.same({ "config wrong_type" }, lines(check.problems({ "a", "list" })))
   end)
 
   it("everything at once, in the order of the config", function()
@@ -317,7 +318,7 @@ describe("a save refuses", function()
       "rules[1].set_category category_unknown",
       "rules[2].lead_status lead_status_unknown",
       "rules[3].trigger unknown_trigger",
-    }, lines(config.problems(cfg)))
+    }, lines(check.problems(cfg)))
   end)
 end)
 
@@ -347,7 +348,7 @@ describe("a save allows", function()
     it(row[1], function()
       local cfg = small()
       row[2](cfg)
-      assert.same({}, config.problems(cfg))
+      assert.same({}, check.problems(cfg))
     end)
   end
 end)
@@ -379,10 +380,10 @@ describe("a warning", function()
     it(row[1], function()
       local cfg = small()
       row[2](cfg)
-      local problems = config.problems(cfg)
+      local problems = check.problems(cfg)
       assert.same(from(row, 3), lines(problems))
       assert.is_nil(severities(problems):find("error"))
-      assert.is_false(config.has_errors(problems))
+      assert.is_false(check.has_errors(problems))
     end)
   end
 
@@ -390,7 +391,7 @@ describe("a warning", function()
     local cfg = small()
     cfg.categories = { cfg.categories[3] }
     cfg.rules[1].ask, cfg.rules[2].enabled = "yes", false
-    assert.same({ "rules[1].ask wrong_type" }, lines(config.problems(cfg)))
+    assert.same({ "rules[1].ask wrong_type" }, lines(check.problems(cfg)))
   end)
 end)
 
@@ -484,7 +485,7 @@ describe("rules that work against each other", function()
       if row[2] then
         row[2](cfg)
       end
-      for i, problem in ipairs(config.problems(cfg)) do
+      for i, problem in ipairs(check.problems(cfg)) do
         assert.equal("warning", problem.severity)
         found[i] = told(cfg, problem)
       end
@@ -496,12 +497,12 @@ describe("rules that work against each other", function()
     local cfg = with_rules("registered>2 won>3 lost>4")
     assert.equal("rules[2] leaves companies that have bought potential customers: from category 3 (Opportunity), "
       .. "rules[1] (sale_registered) moves them right on to category 2 (Marketing qualified lead)",
-      config.problems(cfg)[1].message)
+      check.problems(cfg)[1].message)
   end)
 
   it("are not judged while something is wrong", function()
     local cfg = with_rules("registered>5 won>6 lost>99")
-    assert.same({ "rules[3].set_category category_unknown" }, lines(config.problems(cfg)))
+    assert.same({ "rules[3].set_category category_unknown" }, lines(check.problems(cfg)))
   end)
 
   it("do not flood, and take time that grows with the config, not with its square", function()
@@ -513,7 +514,7 @@ describe("rules that work against each other", function()
         cfg.rules[i] = { trigger = STATUS, lead_status = i, enabled = true, set_category = i }
       end
       local start = os.clock()
-      assert.equal(8 + 1, #config.problems(cfg))
+      assert.equal(8 + 1, #check.problems(cfg))
       return os.clock() - start
     end
     local count = times(1000)
@@ -525,7 +526,7 @@ describe("a message", function()
   local function message(change)
     local cfg = small()
     change(cfg)
-    return config.problems(cfg)[1].message
+    return check.problems(cfg)[1].message
   end
 
   it("says where, what is wrong and what would be right", function()
@@ -533,7 +534,7 @@ describe("a message", function()
       .. 'but is "friends"', message(function(cfg) cfg.categories[3].group = "friends" end))
     assert.equal('rules[3]["my icon"] is kept, but is not a field of a rule: '
       .. "these are trigger, enabled, set_category, ask, lead_status, id, name, from, when, forward_only, take_back, "
-      .. "shadow, after, limit, days",
+      .. "shadow, on_expiry, after, limit, days",
       message(function(cfg) cfg.rules[3]["my icon"] = 1 end))
     assert.equal("rules[1].set_category is 4 (Old customer), which is deleted; "
       .. "choose from 1 (Lead), 2 (Opportunity), 3 (Customer)",
@@ -596,7 +597,7 @@ describe("names that would be confused", function()
         items[i] = { id = i, name = random_name(), group = "other" }
       end
       local expected, reported = clashes(items), 0
-      for _, problem in ipairs(config.problems({ categories = items })) do
+      for _, problem in ipairs(check.problems({ categories = items })) do
         local first = problem.message:match("so does (categories%[%d%]): rename")
         reported = reported + 1
         if not expected[problem.path:gsub("%.name$", "") .. " " .. first] then
@@ -618,7 +619,7 @@ describe("names that would be confused", function()
         cfg.categories[i] = { id = i, name = name(i), group = "potential_customer" }
       end
       local start = os.clock()
-      config.problems(cfg)
+      check.problems(cfg)
       return os.clock() - start
     end
     for _, name in ipairs({
@@ -694,15 +695,15 @@ describe("garbage", function()
       for _ = 1, random(5) do
         mutate(cfg)
       end
-      local problems = config.problems(cfg)
+      local problems = check.problems(cfg)
       for _, problem in ipairs(problems) do
         if not is_usable(problem) then
           error(json.encode(problem))
         end
       end
-      if not config.has_errors(problems) then
+      if not check.has_errors(problems) then
         local text = json.encode(config.normalize(cfg))
-        assert.is_false(config.has_errors(config.problems(assert(json.decode(text)))), text)
+        assert.is_false(check.has_errors(check.problems(assert(json.decode(text)))), text)
         stored = stored + 1
       end
     end

@@ -2,6 +2,7 @@
 -- what a save makes of it.
 
 local conditions = require "leadcat.rules.conditions"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local preset = require "leadcat.rules.preset"
@@ -51,7 +52,7 @@ end
 -- Problems as "path code", with a "!" before those that are errors.
 local function lines(cfg)
   local found = {}
-  for i, problem in ipairs(config.problems(cfg)) do
+  for i, problem in ipairs(check.problems(cfg)) do
     assert.equal(problem.path, problem.message:sub(1, #problem.path))
     found[i] = (problem.severity == "error" and "!" or "") .. problem.path .. " " .. problem.code
   end
@@ -126,7 +127,7 @@ describe("a condition is refused", function()
 
   it("when there is none: a rule that always applies has no `when`", function()
     assert.same({ "!rules[1].when conditions_required" }, lines(with { rule { when = {} } }))
-    assert.matches("leave `when` out", config.problems(with { rule { when = {} } })[1].message, 1, true)
+    assert.matches("leave `when` out", check.problems(with { rule { when = {} } })[1].message, 1, true)
     assert.same({ "!rules[1].when wrong_type" }, lines(with { rule { when = "always" } }))
     assert.same({ "!rules[1].when wrong_type" }, lines(with { rule { when = condition("a", "known") } }))
     assert.same({ "!rules[1].when[1] wrong_type" }, lines(with { rule { when = { condition("a", "known") } } }))
@@ -158,7 +159,7 @@ describe("a condition is kept with a warning", function()
         deep = { deep }
       end
       local cfg = with { rule { when = { { { field = "a", is = "known", x = deep } } } } }
-      if not config.has_errors(config.problems(cfg)) then
+      if not check.has_errors(check.problems(cfg)) then
         assert.is_string(json.encode(config.normalize(cfg)))
       end
     end
@@ -265,9 +266,9 @@ describe("a rule", function()
     for _, after in ipairs { {}, { days = 1, hours = 1 }, { weeks = 1 }, { 3 } } do
       assert.same({ "!rules[1].after wrong_type" }, lines(with { rule { after = after } }))
     end
-    local found = config.problems(with { rule { after = { days = 3651 } } })
+    local found = check.problems(with { rule { after = { days = 3651 } } })
     assert.equal("rules[1].after.days must be from 1 to 3650, but is 3651", found[1].message)
-    found = config.problems(with { rule { after = {} } })
+    found = check.problems(with { rule { after = {} } })
     assert.equal("rules[1].after must be {days = n}, from 1 to 3650, or {hours = n}, from 1 to 87600: "
       .. "exactly one of the two", found[1].message)
   end)
@@ -348,10 +349,10 @@ local function warned(rules, ...)
   local cfg = with(rules)
   cfg.categories[5].deleted = nil
   assert.same({ ... }, lines(cfg))
-  for _, problem in ipairs(config.problems(cfg)) do
+  for _, problem in ipairs(check.problems(cfg)) do
     assert.is_nil(problem.message:find "%%")
   end
-  return config.problems(cfg)
+  return check.problems(cfg)
 end
 
 describe("a rule is never reached", function()
@@ -370,7 +371,7 @@ describe("a rule is never reached", function()
     local found = warned({ rule { from = { groups = { "customer" } }, set_category = OLD }, rule(),
       rule { from = ALL, set_category = VIP }, rule { from = { groups = { "customer", "potential_customer" } } } },
       "rules[4] rule_unreachable")
-    assert.equal(LEAD, config.problems(with { rule(), rule { set_category = VIP } })[1].example.category)
+    assert.equal(LEAD, check.problems(with { rule(), rule { set_category = VIP } })[1].example.category)
     assert.equal(VIP, found[1].example.category)
   end)
 
@@ -484,7 +485,7 @@ describe("conditions of a group", function()
     it(("exclude each other: %s (%d)"):format(row[2] or "no", i), function()
       local cfg = with { group(unpack(row[1])) }
       local found = {}
-      for _, problem in ipairs(config.problems(cfg)) do
+      for _, problem in ipairs(check.problems(cfg)) do
         found[#found + 1] = problem.code == "conditions_exclude" and problem or nil
       end
       assert.equal(row[2] and 1 or 0, #found)
@@ -532,7 +533,7 @@ end)
 describe("the preset tiers", function()
   it("is an example without problems, and superoffice otherwise", function()
     local cfg, plain = preset.get "tiers", preset.get "superoffice"
-    assert.same({}, config.problems(cfg))
+    assert.same({}, check.problems(cfg))
     local keys, names = {}, {}
     for i, each in ipairs(cfg.rules) do
       keys[i] = config.rule_key(each.trigger, each.lead_status, each.id)
@@ -573,9 +574,9 @@ describe("warnings of many rules", function()
   local function work(cfg)
     local steps = 0
     debug.sethook(function() steps = steps + 1 end, "", 1000)
-    local problems = config.problems(cfg)
+    local problems = check.problems(cfg)
     debug.sethook()
-    assert.is_false(config.has_errors(problems))
+    assert.is_false(check.has_errors(problems))
     return steps, problems
   end
 

@@ -1,6 +1,7 @@
 -- Conditions as the core evaluates them, beside a plain second implementation of their contract.
 
 local core = require "leadcat.core"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local decider_of = require "leadcat.rules.decider"
 local stores = require "support.stores"
@@ -272,7 +273,7 @@ describe("conditions", function()
     local reasons = {}
     for _ = 1, times(400) do
       local cfg = random_config()
-      assert.is_false(config.has_errors(config.problems(cfg, OWN)))
+      assert.is_false(check.has_errors(check.problems(cfg, OWN)))
       local plain, rules = core.decider(cfg, OWN)
       local fast, explain = decider_of.new(plain, rules), core.explainer(cfg, OWN)
       for _ = 1, 60 do

@@ -2,6 +2,7 @@
 -- to compare. Whoever decides must see the same.
 
 local core = require "leadcat.core"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local decider_of = require "leadcat.rules.decider"
 local null = require("cjson").null
@@ -16,7 +17,7 @@ local function deciders(when)
     lead_statuses = {},
     rules = { { trigger = "sale_won", enabled = true, set_category = 2, when = when } },
   }
-  assert.is_false(config.has_errors(config.problems(cfg)))
+  assert.is_false(check.has_errors(check.problems(cfg)))
   local plain, rules = core.decider(cfg)
   return { plain = plain, fast = decider_of.new(plain, rules), explained = core.explainer(cfg) }
 end

@@ -5,6 +5,7 @@
 
 local clock = require "support.clock"
 local compare = require "leadcat.past.compare"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local crm = require "support.crm"
 local i18n = require "leadcat.words.i18n"
@@ -230,10 +231,10 @@ for _, name in ipairs(HOSTS) do
       local told = assert(engine:explain(event("sale_deleted", 7)))
       assert.same({ "update", LEAD, "matched", true, "sale_deleted" },
         { told.action, told.to, told.reason, told.takes_back, told.rule })
-      local check = told.checks[#told.checks]
+      local last = told.checks[#told.checks]
       assert.same({
         name = "nothing_to_take_back", pass = true, category = CUSTOMER, changed_to = CUSTOMER, target = LEAD,
-      }, check)
+      }, last)
       assert.equal("What the sale changed is taken back. "
         .. "The category of Acme will be updated from Customer to Lead.", told.sentence)
       told = assert(engine:explain(event("sale_deleted", 8)))
@@ -318,9 +319,9 @@ describe("a config with a rule that takes back", function()
       for name, value in pairs(row[1]) do
         rule[name] = value
       end
-      local problems = config.problems(with_rules { rule })
+      local problems = check.problems(with_rules { rule })
       if row[2] == true then
-        assert.is_true(config.has_errors(problems))
+        assert.is_true(check.has_errors(problems))
       else
         assert.equal(row[2], problems[1] and problems[1].message)
       end
@@ -328,11 +329,11 @@ describe("a config with a rule that takes back", function()
   end
 
   it("says that a rule behind one without conditions never decides", function()
-    local problems = config.problems(with_rules {
+    local problems = check.problems(with_rules {
       TAKES_BACK, { trigger = "sale_deleted", set_category = PARTNER, id = 2 },
     })
     assert.same({ "rule_unreachable", "rules[2]" }, { problems[1].code, problems[1].path })
-    problems = config.problems(with_rules {
+    problems = check.problems(with_rules {
       { trigger = "sale_deleted", take_back = true, when = { { { field = "sale.type", is = "known" } } } },
       { trigger = "sale_deleted", set_category = PARTNER, id = 2 },
     })

@@ -3,7 +3,7 @@
 
 local answered = require "support.answered"
 local chance = require "leadcat.insight.chance"
-local config = require "leadcat.rules.config"
+local check = require "leadcat.rules.check"
 local crm = require "support.crm"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
@@ -125,7 +125,7 @@ describe("what the answers teach", function()
     -- a second way to the effect: the rules as they would be, asked event by event
     local cfg = engine:config()
     table.insert(cfg.rules, 1, one.add)
-    assert.is_false(config.has_errors(config.problems(cfg)))
+    assert.is_false(check.has_errors(check.problems(cfg)))
     assert(engine:save(cfg))
     local before, after, proposed = 0, 0, 0 -- keeping the category corrects a proposal, too
     for _, case in ipairs(taken) do

@@ -1,6 +1,7 @@
 -- The lists of categories and lead statuses in a submitted form: order, names in other languages, the default lead status,
 -- and what rules use.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
 local i18n = require "leadcat.words.i18n"
@@ -22,7 +23,7 @@ end
 
 local function codes(cfg)
   local found = {}
-  for i, problem in ipairs(config.problems(cfg)) do
+  for i, problem in ipairs(check.problems(cfg)) do
     found[i] = problem.severity == "error" and problem.code or nil
   end
   return found

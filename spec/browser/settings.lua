@@ -2,6 +2,7 @@
 -- does with a form, but keeps nothing: the test has the config.
 
 local compare = require "leadcat.past.compare"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local i18n = require "leadcat.words.i18n"
 local json = require "leadcat.util.json"
@@ -49,13 +50,13 @@ end
 local function submit()
   local stored = settings_form.revision(request.fields) == newest.revision and newest or config.normalize(request.older)
   local action, edited, edit = settings_form.read(request.fields, stored, request.language, nil, newest)
-  local problems = action == "save" and config.problems(edited) or nil
+  local problems = action == "save" and check.problems(edited) or nil
   answer.action = action
   if action == "edit" then
     return show(edited, { edit = edit })
   elseif action == "try" then
     return try(edited, edit)
-  elseif problems and config.has_errors(problems) then
+  elseif problems and check.has_errors(problems) then
     return show(edited, { edit = edit, problems = problems })
   elseif problems then
     edited, edit = rebase(edited, edit)

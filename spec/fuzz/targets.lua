@@ -1,6 +1,7 @@
 --- What hostile bytes may not do to what reads them in Lua: one function for each reader. It takes any bytes and raises when
 -- a promise is broken. Fuzzers call these (fuzz_lua.c), and 10-hostile_spec.lua does with what they have found.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event = require "leadcat.events.event"
@@ -58,7 +59,7 @@ end
 -- What has no errors can be packed, decided by, written and read again.
 local function check_clean(cfg)
   local normal = config.normalize(cfg)
-  expect(not config.has_errors(config.problems(normal)), "the normal form has no errors")
+  expect(not check.has_errors(check.problems(normal)), "the normal form has no errors")
   core.ruleset(normal, 1) -- without the rules of own triggers
   local own = triggers.used(normal)
   local decide = core.decider(normal, own)
@@ -69,7 +70,7 @@ local function check_clean(cfg)
     end
   end
   local again = assert(json.decode(json.encode(normal)))
-  expect(not config.has_errors(config.problems(again)), "what was written is read without errors")
+  expect(not check.has_errors(check.problems(again)), "what was written is read without errors")
   local text = json.encode(config.normalize(again)) -- ill-formed text is mended by now
   expect(json.encode(config.normalize(assert(json.decode(text)))) == text, "what was written is read as it was", text)
 end
@@ -78,9 +79,9 @@ end
 function targets.config(bytes)
   local cfg, message, code = json.decode(bytes)
   expect(cfg ~= nil or is_text(message) and code == "invalid", "a refusal says why", message, code)
-  local problems = config.problems(cfg)
+  local problems = check.problems(cfg)
   check_problems(problems)
-  if not config.has_errors(problems) then
+  if not check.has_errors(problems) then
     check_clean(cfg)
   end
 end
@@ -217,9 +218,9 @@ function targets.form(bytes)
   local action, edited, edit = settings_form.read(fields, stored, fields.language)
   expect(ACTIONS[action] and type(edited) == "table" and type(edit) == "table", "what a form means", action)
   expect(json.encode(stored) == before, "what is stored is left alone")
-  local problems = config.problems(edited)
+  local problems = check.problems(edited)
   check_problems(problems)
-  if not config.has_errors(problems) then
+  if not check.has_errors(problems) then
     check_clean(edited)
   end
   local page = settings_page.html {

@@ -498,6 +498,14 @@ return function(open, busted, options)
     assert.equal(2, store:create(T, { { company = "acme" }, { company = "7", company_is_integer = true } }, LEAD))
   end)
 
+  -- Saves these rules as the next revision.
+  local function save_rules(rules)
+    local cfg, newest = stores.config {}, json.decode(store:config(T, 0)).revision
+    cfg.rules, cfg.revision = rules, newest + 1
+    cfg = config.normalize(cfg)
+    assert(store:save(T, newest, core.ruleset(cfg, newest + 1), json.encode(cfg), "{}"))
+  end
+
   describe("rules", function()
     it("are saved as the next revision only", function()
       assert.equal("stale", code_of(select(2, save(other, RULES[2], 0))))
@@ -1001,6 +1009,37 @@ return function(open, busted, options)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
   end)
 
+  it("leaves open what has something to be done when its time is over, until that is written", function()
+    save(store, { sale_won = { CUSTOMER, ask = true, on_expiry = "accept" }, sale_lost = { LOST, ask = true,
+      on_expiry = "decline" }, sale_registered = { OPPORTUNITY, ask = true } }, 1)
+    local first, second = handle(store, won "acme"), handle(store, won(7, { trigger = "sale_lost" }))
+    local plain = handle(store, asked "c")
+    local a, b = first.confirmation, second.confirmation
+    assert.same({ "accept", "decline" }, { other:confirmation(T, a).on_expiry, other:confirmation(T, b).on_expiry })
+    assert.is_nil(other:confirmation(T, plain.confirmation).on_expiry)
+    local function end_one(company, id, now, fields)
+      local one = item(company, with({ answers = id, by_expiry = true, action = "confirm", at = now, revision = 2 },
+        fields or {}))
+      assert(store:write(T, { one }, now, 30))
+      return one.result
+    end
+    assert.equal("overtaken", end_one("acme", a, NOW + 99))
+    assert.same({ 1, false }, { store:expire(T, NOW + 100) })
+    assert.same({ a, b }, ids(other:expiring(T, 0, 0, NOW + 100, 9), "id"))
+    assert.same({ b, a }, ids(other:confirmations(T, { state = "open", unswept = true, now = NOW + 100, limit = 9 }),
+      "id"))
+    assert.equal("written", end_one("acme", a, NOW + 100))
+    assert.equal("answered", end_one("acme", a, NOW + 100))
+    assert.equal("written", end_one("7", b, NOW + 101, { status = "declined", company_is_integer = true, to = LOST }))
+    assert.same({ "accepted", CUSTOMER, "declined" }, { other:confirmation(T, a).state, other:company(T, "acme"),
+      other:confirmation(T, b).state })
+    local third = handle(store, won("d", { category = LEAD }))
+    assert.equal("written", end_one("d", third.confirmation, NOW + 100, { status = "expired", error = "gone" }))
+    assert.same({ "expired", "gone" }, { other:confirmation(T, third.confirmation).state,
+      other:history(T, "d", nil, nil, 1)[1].error })
+    assert.same({}, (other:expiring(T, 0, 0, NOW + 101, 9)))
+  end)
+
   it("gives an open question to another user", function()
     local asking = handle(store, asked("acme", { actor = { id = "ann" } }))
     local id, before = asking.confirmation, store:confirmation(T, asking.confirmation)
@@ -1034,13 +1073,10 @@ return function(open, busted, options)
   end)
 
   it("keeps what is scheduled, one of each company, until it is carried out or ended", function()
-    local cfg = config.normalize(stores.config {})
-    cfg.rules = {
+    save_rules {
       { trigger = "sale_lost", enabled = true, set_category = LOST, after = { hours = 1 } },
       { trigger = "sale_lost", enabled = true, set_category = QUALIFIED, id = 7 },
     }
-    local newest = json.decode(store:config(T, 0)).revision
-    assert(store:save(T, newest, core.ruleset(cfg, newest + 1), json.encode(cfg), "{}"))
     local function lost(company, fields)
       return with({ trigger = "sale_lost", company = company }, fields or {})
     end
@@ -1073,6 +1109,99 @@ return function(open, busted, options)
     assert.is_true(store:end_scheduled(T, items, NOW))
     assert.same({ true, false }, ids(items, "lost"))
     assert.same({ "cancelled", {} }, { other:entry(T, left).status, other:scheduled(T, NOW + 9999, 9) })
+  end)
+
+  describe("what is held", function()
+    local RULES_OF_HELD = {
+      { trigger = "sale_won", id = 7, enabled = true, set_category = CUSTOMER, limit = { changes = 1, hours = 1 } },
+      { trigger = "sale_registered", enabled = true, set_category = OPPORTUNITY, ask = true },
+      { trigger = "sale_lost", enabled = true, set_category = LOST, after = { hours = 1 } },
+    }
+    local question, planned, first, second
+
+    before_each(function()
+      save_rules(RULES_OF_HELD)
+      assert(store:create(T, { { company = "bolt" }, { company = "cord" } }, LEAD))
+      question = handle(store, asked(7)).confirmation
+      planned = handle(store, { trigger = "sale_lost", company = "bolt" }).entry
+      assert.equal("updated", handle(store, won "acme").status)
+      first, second = handle(other, won(7, { id = "x" })), handle(store, won "bolt")
+    end)
+
+    local function held()
+      return ids(other:held(T, 0, 9))
+    end
+
+    -- Decides anew what is held: its result.
+    local function release(entry, company, how, fields)
+      local begun = with({ lacks = "commit", held = entry, alone = 7 }, fields or {})
+      return handle(store, won(company, how and how.claim and { category = LEAD } or nil), how, begun)
+    end
+
+    local function drop(through, entry, company)
+      local ending = { entry = entry, company = company, status = "dropped", reason = "matched", details = '{"n":1}' }
+      assert.is_true(through:end_scheduled(T, { ending }, NOW))
+      return ending.lost
+    end
+
+    it("is listed, the oldest first, and has changed nothing", function()
+      assert.same({ "held", LEAD, CUSTOMER }, { first.status, first.from, first.to })
+      assert.same({ first.entry, second.entry }, held())
+      assert.same({ first.entry }, ids(store:held(T, 0, 1)))
+      assert.same({ second.entry }, ids(store:held(T, first.entry, 9)))
+      assert.same({ {}, {} }, { store:held(T, second.entry, 9), store:held("another", 0, 9) })
+      assert.same({ LEAD, LEAD }, { store:company(T, "7"), (store:company(T, "bolt")) })
+      assert.same({ "open", planned }, { store:confirmation(T, question).state, store:schedule_of(T, "bolt").entry })
+      local entry = store:entry(T, first.entry)
+      assert.same({ "held", 7, "x", 7 }, { entry.status, entry.company, entry.event_id, entry.rule_id })
+      assert.equal(first.entry, handle(store, won(7, { id = "x" })))
+      assert.same({ 0, {} }, { store:stats().unfinished, (store:due("changes", 0, 0, NOW, "")) })
+    end)
+
+    it("has all matches of its rule held, also later, until nothing is; then they are counted anew", function()
+      local third = { trigger = "sale_won", company = "cord" }
+      assert.equal(0, store:handle(T, { third }, {}, NOW + 7200, KEPT))
+      assert.equal("held", other:history(T, "cord", nil, nil, 1)[1].status)
+      for _, entry in ipairs(other:held(T, 0, 9)) do
+        drop(store, entry.entry, tostring(entry.company))
+      end
+      assert.same({ "updated", "held" }, { handle(other, won "cord").status, handle(store, won "bolt").status })
+    end)
+
+    for name, how in pairs { ["its own companies"] = KEPT, ["companies of a host"] = HOST } do
+      it("is released once, with " .. name, function()
+        local overlay = with(how, { overlay = store:overlay() })
+        assert.equal(CUSTOMER, release(first.entry, 7, overlay).to) -- writes nothing
+        assert.same({ first.entry, second.entry }, held())
+        local made = release(first.entry, 7, how, { released = '{"n":1}' })
+        assert.same({ how == KEPT and "updated" or "applying", CUSTOMER, first.entry },
+          { made.status, made.to, made.carries_out })
+        local entry = other:entry(T, first.entry)
+        assert.same({ "carried_out", '{"n":1}' }, { entry.status, entry.details })
+        assert.same({ first.entry, { second.entry } }, { other:entry(T, made.entry).carries_out, held() })
+        assert.equal("superseded", other:confirmation(T, question).state)
+        assert.equal("over", release(first.entry, 7, how).status)
+        assert.is_true(drop(other, first.entry, "7"))
+      end)
+    end
+
+    it("stays when it comes to nothing, by the rules of now and its rule alone", function()
+      save_rules { { trigger = "sale_won", id = 8, enabled = true, set_category = CUSTOMER } }
+      local result = release(first.entry, 7)
+      assert.same({ "unchanged", "rule_disabled" }, { result.status, result.reason })
+      assert.same({ first.entry, second.entry }, held())
+    end)
+
+    it("is dropped once, and not released after that", function()
+      assert.is_true(drop(other, planned + 1e6, "bolt")) -- there is none
+      assert.same({ false, true }, { drop(store, first.entry, "7"), drop(other, first.entry, "7") })
+      local entry = other:entry(T, first.entry)
+      assert.same({ "dropped", '{"n":1}', { second.entry } }, { entry.status, entry.details, held() })
+      assert.equal("over", release(first.entry, 7).status)
+      assert.same({ LEAD, "open" }, { store:company(T, "7"), store:confirmation(T, question).state })
+      local newest = store:changes(T, 0, 99)
+      assert.same({ "ended", first.entry }, { newest[#newest].kind, newest[#newest].entry.entry })
+    end)
   end)
 
   it("keeps companies", function()

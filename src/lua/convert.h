@@ -42,7 +42,7 @@ int l_name_field(lua_State *L, int table, const char *name, const char *const *n
 /* Pushes a new userdata: the own triggers that the list of names at `index` has, in the order of their numbers; nil: none. */
 const lc_triggers *l_push_triggers(lua_State *L, int index);
 
-/* Pushes a new userdata: the ruleset of the config table at `index`, in which rules/config.lua has found no errors. `own`: the
+/* Pushes a new userdata: the ruleset of the config table at `index`, in which rules/check.lua has found no errors. `own`: the
  * own triggers; rules of others are left out. */
 lc_ruleset *l_push_ruleset(lua_State *L, int index, const lc_triggers *own, uint64_t revision);
 

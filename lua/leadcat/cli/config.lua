@@ -2,7 +2,7 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.rules.config"
+local check = require "leadcat.rules.check"
 local core = require "leadcat.core"
 local files = require "leadcat.cli.files"
 local json = require "leadcat.util.json"
@@ -122,7 +122,7 @@ local export = {
 local function run_import(args, engine)
   local cfg = read_config(args.file)
   local problems = engine:check(cfg)
-  if not config.has_errors(problems) then
+  if not check.has_errors(problems) then
     common.warn_of_problems(problems)
   end
   local revision = common.must_accept(engine:save(cfg, { actor = common.actor(), revision = args.revision }))

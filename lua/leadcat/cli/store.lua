@@ -2,7 +2,7 @@
 
 local arguments = require "leadcat.cli.arguments"
 local common = require "leadcat.cli.common"
-local config = require "leadcat.rules.config"
+local check = require "leadcat.rules.check"
 local configs = require "leadcat.cli.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -32,7 +32,7 @@ local function run_check(args)
   local problems = args.store and damage_of(args.path) or {}
   if #problems == 0 then -- a damaged store is not opened
     local cfg, own = configs.of(args)
-    problems = config.problems(cfg, own)
+    problems = check.problems(cfg, own)
     if args.path and cfg.revision == 0 then
       problems[#problems + 1] = { path = "revision", code = "empty", severity = "warning",
         message = "nothing has been saved in this store yet: leadcat init --path " .. args.path .. " saves a preset" }
@@ -40,7 +40,7 @@ local function run_check(args)
   end
   return json.array(problems), function()
     return #problems == 0 and "no problems\n" or tables.problems(problems)
-  end, config.has_errors(problems) and 1 or 0
+  end, check.has_errors(problems) and 1 or 0
 end
 
 local function check_problem(args)

@@ -196,6 +196,16 @@ function request.has_tag(received, tag)
   return tags[tag] or tags["*"] or false
 end
 
+local MOST_MINUTES = 14 * 60
+
+--- How many minutes the reader's clock is ahead of UTC.
+---@param sent table<string, string> fields of a form or of an address
+---@return integer? minutes nil: no script has said it
+function request.zone(sent)
+  local minutes = (sent.zone or ""):find "^%-?%d%d?%d?$" and tonumber(sent.zone)
+  return minutes and minutes >= -MOST_MINUTES and minutes <= MOST_MINUTES and minutes or nil
+end
+
 function request.wants_html(received)
   return (received.headers["accept"] or ""):find("text/html", 1, true) ~= nil
 end

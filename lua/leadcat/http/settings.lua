@@ -5,6 +5,7 @@
 local api = require "leadcat.http.api"
 local category_counts = require "leadcat.insight.category_counts"
 local compare = require "leadcat.past.compare"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
 local drafts = require "leadcat.rules.drafts"
@@ -212,7 +213,7 @@ local function save(context, form)
   local problems = context.engine:check(form.config)
   if not is_licensed(context) then
     return show_form(context, 403, form)
-  elseif config.has_errors(problems) then
+  elseif check.has_errors(problems) then
     return show_form(context, 422, form, { problems = problems })
   end
   for _ = 1, TRIES do
@@ -259,7 +260,7 @@ end
 local function try(context, form)
   if not is_licensed(context) then
     return show_form(context, 403, form)
-  elseif form.newest.revision ~= form.stored.revision and not config.has_errors(context.engine:check(form.config)) then
+  elseif form.newest.revision ~= form.stored.revision and not check.has_errors(context.engine:check(form.config)) then
     return show_conflicts(context, rebase(context, form))
   end
   local report, message, code, problems = rehearse(context, form)

@@ -3,6 +3,7 @@
 
 local answers = require "leadcat.insight.answers"
 local chance = require "leadcat.insight.chance"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local explain = require "leadcat.rules.explain"
@@ -242,7 +243,7 @@ local function search(self, known, group, to, doubt)
   if found then
     refined, rule = refinement.of(known.cfg, group.rule, to, found.conditions)
   end
-  if not refined or config.has_errors(config.problems(refined, known.own)) then
+  if not refined or check.has_errors(check.problems(refined, known.own)) then
     return nil
   end
   local counts = simulated(refined, known.own, rule, group, to)

@@ -1,6 +1,6 @@
 --- A suggested rule as part of an address: the settings open with it, and nothing is saved. Pure.
 
-local config = require "leadcat.rules.config"
+local check = require "leadcat.rules.check"
 local json = require "leadcat.util.json"
 local refinement = require "leadcat.rules.refinement"
 local url = require "leadcat.util.url"
@@ -30,7 +30,7 @@ function suggested_rule.read(cfg, sent, own)
     return nil
   end
   local refined, rule = refinement.of(cfg, sent.refine, to, conditions)
-  if refined and not config.has_errors(config.problems(refined, own)) then
+  if refined and not check.has_errors(check.problems(refined, own)) then
     return refined, rule
   end
 end

@@ -2,6 +2,7 @@
 -- counts (`src/rules/simulate.h`); this file makes the examples and the report. Writes nothing; memory grows with the
 -- companies and the kinds of change, not with the events.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local explain = require "leadcat.rules.explain"
@@ -202,8 +203,8 @@ end
 
 local function refusal(before, after)
   for _, side in ipairs { { before, "compared with" }, { after, "that is tried" } } do
-    local problems = config.problems(side[1])
-    if config.has_errors(problems) then
+    local problems = check.problems(side[1])
+    if check.has_errors(problems) then
       return ("the config %s has errors"):format(side[2]), problems
     end
   end

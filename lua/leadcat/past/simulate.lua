@@ -1,6 +1,7 @@
 --- What a config would have done. The core decides thousands of events at a time (`src/rules/simulate.h`), keeps the
 -- companies in memory and writes nothing.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local event_of = require "leadcat.events.event"
@@ -173,8 +174,8 @@ end
 function simulate.run(cfg, events, options)
   options = options or {}
   local next_event = simulate.iterate(events)
-  local problems = config.problems(cfg)
-  if config.has_errors(problems) then
+  local problems = check.problems(cfg)
+  if check.has_errors(problems) then
     return nil, "the config has errors", "invalid", problems
   end
   local start, problem = simulate.category_id({ cfg }, options.start_category)

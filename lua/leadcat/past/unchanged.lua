@@ -2,17 +2,17 @@
 -- entries, notes are not guaranteed: they are written in a commit of their own, after the outcome, and dropped when
 -- that fails. No decision reads them.
 
+local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local protected = require "leadcat.util.protected"
 
 local unchanged = {}
 
-local MAX_ID = 2147483647
 local MOST_WORDS = 1024 -- bytes of a guard's reason that are remembered
 
 local function id_of(value)
-  return value and value >= 1 and value <= MAX_ID and value or nil
+  return value and value >= 1 and value <= config.MAX_ID and value or nil
 end
 
 -- `details`: what is kept of the event.

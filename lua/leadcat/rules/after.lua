@@ -14,10 +14,7 @@ local FORM = "{days = n}, from 1 to 3650, or {hours = n}, from 1 to 87600"
 --- Checks the field.
 ---@type leadcat.Check
 function after.check(found, path, value)
-  if value == nil then
-    return
-  elseif type(value) ~= "table" then
-    schema.add(found, path, "wrong_type", "must be %s, but is %s", FORM, schema.shown(value))
+  if not schema.is_table(found, path, value, FORM) then
     return
   end
   local unit, number = next(value)

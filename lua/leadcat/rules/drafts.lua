@@ -6,6 +6,7 @@
 -- draft, or approves at the same moment as somebody else, finds it there, and nothing is saved twice.
 
 local compare = require "leadcat.past.compare"
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local confirmation = require "leadcat.events.confirmation"
 local core = require "leadcat.core"
@@ -167,7 +168,7 @@ function drafts:save_draft(cfg, options)
     return nil, message or "only an administrator may write drafts of the rules", code or "forbidden"
   end
   local problems = self:check(cfg)
-  if config.has_errors(problems) then
+  if check.has_errors(problems) then
     return nil, settings.refusal(problems), "invalid", problems
   end
   local list, before, effect

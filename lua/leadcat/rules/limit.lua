@@ -19,10 +19,7 @@ limit.SUGGESTED = { changes = 500, hours = 1 }
 --- Checks the field.
 ---@type leadcat.Check
 function limit.check(found, path, value)
-  if value == nil then
-    return
-  elseif type(value) ~= "table" then
-    schema.add(found, path, "wrong_type", "must be %s, but is %s", FORM, schema.shown(value))
+  if not schema.is_table(found, path, value, FORM) then
     return
   end
   for name in pairs(value) do

@@ -1,4 +1,4 @@
---- Warns of rules that work badly together. `config.lua` checks each part by itself.
+--- Warns of rules that work badly together. `check.lua` checks each part by itself.
 --
 -- A rule starts from the categories of its `from`, else from every potential customer; a rule of a lead status from those
 -- with lead status; none from its own target. Most moves on and back are intended: a registered sale is won or lost, a

@@ -5,7 +5,6 @@ local json = require "leadcat.util.json"
 
 local refinement = {}
 
-local MAX_ID = 2147483647
 
 -- An id that no rule has; `save` gives the others theirs.
 local function free_id(rules)
@@ -13,7 +12,7 @@ local function free_id(rules)
   for _, rule in ipairs(rules) do
     used[rule.id or 0], id = true, math.max(id, rule.id or 0)
   end
-  id = id < MAX_ID and id + 1 or 1
+  id = id < config.MAX_ID and id + 1 or 1
   while used[id] do
     id = id + 1
   end

@@ -1,5 +1,6 @@
 --- Methods of the engine for administrators: read, check, save and revert the config.
 
+local check = require "leadcat.rules.check"
 local config = require "leadcat.rules.config"
 local core = require "leadcat.core"
 local json = require "leadcat.util.json"
@@ -69,7 +70,7 @@ function settings.repair(store, tenant)
     return nil, code == "not_found" and ("tenant '%s': the config is missing"):format(tenant) or message
   end
   cfg, message = json.decode(text)
-  if type(cfg) ~= "table" or type(cfg.revision) ~= "number" or config.has_errors(config.problems(cfg)) then
+  if type(cfg) ~= "table" or type(cfg.revision) ~= "number" or check.has_errors(check.problems(cfg)) then
     return nil, ("tenant '%s': the config is damaged: %s"):format(tenant, message or "it has errors")
   end
   local own
@@ -109,7 +110,7 @@ end
 ---@return leadcat.Problem[] problems empty when clean
 function settings:check(cfg)
   self:_check_open()
-  return config.problems(cfg, self:_own_triggers() or {})
+  return check.problems(cfg, self:_own_triggers() or {})
 end
 
 local SAVE = { actor = options_of.actor, revision = options_of.kind("an integer from 0", is_revision) }
@@ -177,7 +178,7 @@ end
 ---@return integer? revision, string? message, string? code `invalid`, `stale`
 function settings.save_approved(self, cfg, expected, about)
   local problems = self:check(cfg)
-  if config.has_errors(problems) then
+  if check.has_errors(problems) then
     return nil, settings.refusal(problems), "invalid"
   end
   return write(self, cfg, expected, about)
@@ -189,7 +190,7 @@ local function save(self, cfg, options, reverted)
     return nil, denial or "only an administrator may change the rules", reason or "forbidden"
   end
   local problems = self:check(cfg)
-  if config.has_errors(problems) then
+  if check.has_errors(problems) then
     return nil, settings.refusal(problems), "invalid", problems
   elseif self.four_eyes and options.actor then
     return as_draft(self, cfg, options, reverted)

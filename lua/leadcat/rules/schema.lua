@@ -1,4 +1,4 @@
---- Checks plain data against a description of its fields, and words the problems. The descriptions are in `config.lua`.
+--- Checks plain data against a description of its fields, and words the problems. The descriptions are in `check.lua`.
 
 local json = require "leadcat.util.json"
 local protected = require "leadcat.util.protected"
@@ -200,6 +200,16 @@ local function check_unknown(found, path, object, expected)
       add(found, join(path, key), "wrong_type", "cannot be stored: %s", why)
     end
   end
+end
+
+--- Whether an optional value is there, and a table.
+---@param form string what it must be, for the message
+---@return boolean
+function schema.is_table(found, path, value, form)
+  if value ~= nil and type(value) ~= "table" then
+    add(found, path, "wrong_type", "must be %s, but is %s", form, shown(value))
+  end
+  return type(value) == "table"
 end
 
 --- Checks each field by itself.
