@@ -212,7 +212,7 @@ local function open_shared(options)
   return require(type(options.shared) == "function" and "leadcat.store.spread" or "leadcat.store.sql").open {
     path = options.path, shared = options.shared, durability = options.durability, map_size = options.map_size,
     max_readers = options.max_readers, mode = options.mode, patience = moment(), sleep = platform.sleep,
-    queue = options.queue,
+    queue = options.queue, tenant = options.tenant,
   }
 end
 

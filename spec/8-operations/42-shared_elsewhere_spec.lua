@@ -71,7 +71,8 @@ describe("databases that a node has used before it was restarted", function()
   end)
 
   local function open(host)
-    return shared.open(function(tenant) return tenant == "b/ø" and two or one end, { path = path, host = host })
+    local in_two = { ["b/ø"] = true, ["another of two"] = true }
+    return shared.open(function(tenant) return in_two[tenant] and two or one end, { path = path, host = host })
   end
 
   it("are maintained, though none of their tenants is used", function()
@@ -99,5 +100,50 @@ describe("databases that a node has used before it was restarted", function()
       lines = lines + 1
     end
     assert.equal(3, lines) -- one of each database
+  end)
+
+  it("are learned by a new node, from whichever it finds first", function()
+    local host = crm.new { Acme = LEAD }
+    function host.set_category() return nil, "not now" end
+    local engine = open(host)
+    for _, tenant in ipairs { "a", "b/ø" } do
+      assert(engine:tenant(tenant):save(stores.config { sale_won = CUSTOMER }))
+      assert(engine:tenant(tenant):handle { trigger = "sale_won", company = "Acme" })
+    end
+    assert(engine:maintain())
+    engine:close()
+    for _, pool in ipairs { one_pool, two_pool } do
+      assert.equal(2, shared.run(pool, "SELECT count(*) FROM leadcat.spread")[1][1])
+      shared.run(pool, "UPDATE leadcat.company SET deadline = 0, retry_at = 0")
+    end
+    host.set_category = function() return true end
+    path = stores.path()
+    assert(lfs.mkdir(path))
+    engine = open(host)
+    assert.equal(2, assert(engine:maintain()).finished)
+    engine:close()
+
+    path = stores.path()
+    assert(lfs.mkdir(path))
+    engine = open(host)
+    assert(engine:tenant "another of two":config())
+    assert(engine:maintain())
+    engine:close()
+    for _, pool in ipairs { one_pool, two_pool } do -- it has told of none that they know
+      assert.equal(2, shared.run(pool, "SELECT count(*) FROM leadcat.spread")[1][1])
+    end
+  end)
+
+  it("are asked for once by a node that restarts", function()
+    for _, tenant in ipairs { "a", "another of one", "and a third" } do
+      local engine = open()
+      assert(engine:tenant(tenant):config())
+      engine:close()
+    end
+    local lines = 0
+    for _ in io.lines(path .. "/tenants") do
+      lines = lines + 1
+    end
+    assert.equal(1, lines)
   end)
 end)

@@ -30,7 +30,9 @@ static void to_write(lua_State *L, int table, void *item) {
     .takes_back = l_boolean_field(L, table, "takes_back"),
     .company = l_company_field(L, table),
     .details = l_text_field(L, table, "details", UINT32_MAX),
+    .error = l_text_field(L, table, "error", UINT32_MAX),
   };
+  write->by_expiry = l_boolean_field(L, table, "by_expiry");
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
   write->continues = l_boolean_field(L, table, "continues");
   write->is_answer = write->entry.has_question = question.data != NULL;

@@ -28,6 +28,8 @@ int l_push_question(lua_State *L, lc_text packed) {
     lua_pushboolean(L, true);
     lua_setfield(L, -2, "takes_back");
   }
+  if (question.on_expiry != LC_EXPIRES)
+    l_set_string(L, "on_expiry", lc_on_expiry_names[question.on_expiry]);
   l_set_id(L, "category", question.category);
   if (question.state != LC_QUESTION_OPEN)
     l_set_number(L, "resolved_at", question.resolved_at);

@@ -162,6 +162,7 @@ void l_set_question_columns(lua_State *L, const lc_question *question) {
   l_set_text(L, "user", question->user);
   l_set_integer(L, "state", (int64_t)question->state);
   l_set_number(L, "expires_at", question->expires_at);
+  l_set_integer(L, "on_expiry", (int64_t)question->on_expiry);
 }
 
 static lc_status take_question(void *context, lc_text record, lc_error *error) {
@@ -173,7 +174,7 @@ static lc_status take_question(void *context, lc_text record, lc_error *error) {
     return LC_OK;
   }
   lc_status status = lc_question_unpack(record.data, record.size, &question, error);
-  lua_createtable(L, 0, 9);
+  lua_createtable(L, 0, 10);
   lua_insert(L, -2);
   lua_setfield(L, -2, "record");
   if (status == LC_OK)

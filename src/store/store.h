@@ -298,12 +298,13 @@ typedef enum lc_write_result {
  * LC_ENTRY_APPLYING: the host makes the change; this store claims it, unless `claim` is 0.
  * LC_ENTRY_UPDATED: the company is kept here and changes with it. The entry becomes LC_ENTRY_CONFLICT when the company is not
  *   in `from`.
- * LC_ENTRY_DECLINED: only noted.
+ * LC_ENTRY_DECLINED, LC_ENTRY_EXPIRED: only noted.
  * A change closes an open question of the company. An answer closes the question that its entry names: at once, or when the
  * entry is finished. */
 typedef struct lc_write {
   lc_entry entry;         /* in; its id and its status are set */
   bool is_answer;         /* in: to the question entry.question; else a change */
+  bool by_expiry;         /* in, for an answer: the one that the question has when its time is over (lc_on_expiry) */
   uint64_t newest;        /* in, for a change: the company's newest entry, from lc_store_newest */
   bool continues;           /* in: not that one, but a change that this call has made */
   lc_write_result result; /* out */
@@ -431,7 +432,7 @@ lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *qu
 lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count, lc_error *error);
 
 /* Expires some of the open questions that are over by `now`, each with an entry, in one transaction; skips those that are
- * being answered. `expired` is how many; `more` is whether there may be others. */
+ * being answered, and those with something to be done then (lc_on_expiry). `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
 /* Gives an open question to another user, in one transaction: its user and its body. LC_CONFLICT: it is not open any more, or its company or

@@ -1,7 +1,7 @@
 --- A shared store whose tenants are spread over databases: `leadcat.open{shared = function(tenant) return url end}`. An object
 -- with the methods that lua/leadcat/store/init.lua lists. Each database is a store of its own (store/sql.lua), with a
--- directory below the node's for its rules, and is opened when the first of its tenants is used, or `due` asks for what it was
--- used for before. One that is away fails the calls of its own tenants, and is tried again after a moment.
+-- directory below the node's for its rules, and is opened when the first of its tenants is used, or when `due` asks for all that
+-- this node or another one has used before. One that is away fails the calls of its own tenants, and is tried again after a moment.
 
 local as_text = require "leadcat.util.as_text"
 local core = require "leadcat.core"
@@ -16,7 +16,7 @@ local spread = {}
 
 local AWAY = 1 -- seconds before a database that could not be opened is tried again
 local REMEMBERED = 60 -- the same of those that only `due` asks for
-local TENANTS = "/tenants" -- in the node's directory: a tenant a line, as JSON, of each database that it has opened
+local TENANTS = "/tenants" -- in the node's directory: a tenant a line, as JSON, of each database that it knows of
 
 ---@class leadcat.spread.Store: leadcat.Store
 ---@field where leadcat.sql.Where without `shared`
@@ -24,7 +24,8 @@ local TENANTS = "/tenants" -- in the node's directory: a tenant a line, as JSON,
 ---@field urls table<string, string> by tenant
 ---@field stores table<string, {store?: leadcat.sql.Store, message?: string, code?: string, at?: number}> by url
 ---@field opened leadcat.sql.Store[]
----@field tenants table<string, true> of databases that this node has opened
+---@field tenant string the engine's own
+---@field tenants table<string, true> one of each database that this node knows of
 ---@field asks_at number when `due` opens them
 local Store = {}
 Store.__index = Store
@@ -77,14 +78,29 @@ local function read_tenants(path)
   return tenants
 end
 
--- Has this node know, also after a restart, that the database of this tenant is one of its own.
+-- Whether one of these tenants is in the database.
+local function has_any(self, tenants, url)
+  for tenant in pairs(tenants) do
+    if url_of(self, tenant) == url then
+      return true
+    end
+  end
+  return false
+end
+
+-- Has this node know, also after a restart, the database of this tenant. Whether it has not known it before.
 local function remember(self, tenant)
-  local file = not self.tenants[tenant] and io.open(self.where.path .. TENANTS, "a")
+  local url = url_of(self, tenant)
+  if not url or has_any(self, self.tenants, url) then
+    return false
+  end
+  local file = io.open(self.where.path .. TENANTS, "a")
   if file then
     file:write(json.encode(tenant), "\n")
     file:close()
   end
   self.tenants[tenant] = true
+  return true
 end
 
 --- The store of a tenant.
@@ -240,20 +256,49 @@ function Store:check_readers()
   return sum_of(self, "check_readers")
 end
 
--- Opens the databases that this node has used before, also those of whose tenants nothing has come since it started.
-local function open_remembered(self)
-  if core.uptime() >= self.asks_at then
-    self.asks_at = core.uptime() + REMEMBERED
+-- Learns from a database which other nodes have used, and tells it of those that it does not know. Whether any is new here.
+local function exchange(self, store)
+  local known, learned, missing = {}, false, {}
+  for _, tenant in ipairs(store:spread() or {}) do
+    known[tenant], learned = true, remember(self, tenant) or learned
+  end
+  for tenant in pairs(self.tenants) do
+    if not has_any(self, known, url_of(self, tenant)) then
+      missing[#missing + 1] = tenant
+    end
+  end
+  if missing[1] then
+    store:add_spread(missing)
+  end
+  return learned
+end
+
+-- Opens the databases that any node has used, also those of whose tenants nothing has come since this one started. A new
+-- one begins with that of its engine's tenant.
+local function open_known(self)
+  if core.uptime() < self.asks_at then
+    return
+  end
+  self.asks_at = core.uptime() + REMEMBERED
+  if not next(self.tenants) then
+    self:of(self.tenant)
+  end
+  local learned
+  repeat
     for tenant in pairs(merged(self.tenants)) do
       self:of(tenant)
     end
-  end
+    learned = false
+    for _, store in ipairs(self.opened) do
+      learned = exchange(self, store) or learned
+    end
+  until not learned
 end
 
 --- Tenants of the databases that this node uses, one after the other. One that is away now has nothing due; the calls of its
 -- tenants say why.
 function Store:due(work, age, count, now, place)
-  open_remembered(self)
+  open_known(self)
   local at, inner = place:match "^(%d+) (.*)$"
   at, inner = tonumber(at) or 1, inner or ""
   local store = self.opened[at]
@@ -365,7 +410,7 @@ end
 function spread.open(where)
   return setmetatable({
     where = merged(where), url_of = where.shared, urls = {}, stores = {}, opened = {}, owed = {},
-    tenants = read_tenants(where.path), asks_at = 0,
+    tenants = read_tenants(where.path), tenant = where.tenant or "", asks_at = 0,
   }, Store)
 end
 

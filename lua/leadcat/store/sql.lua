@@ -322,6 +322,7 @@ sql.SETTINGS = {
 ---@field patience? number seconds for a lock, where other coroutines run
 ---@field queue? integer events that may wait in an nginx worker
 ---@field sleep fun(seconds: number)
+---@field tenant? string the engine's own
 
 --- Opens the store of several machines. Raises on a connection string that cannot be used.
 ---@param where leadcat.sql.Where

@@ -14,7 +14,8 @@ local triggers = require "leadcat.rules.triggers"
 ---@class leadcat.sql.Store
 local rules = {}
 
-local EVERY = 0.25 -- seconds between two looks at the counter
+local EVERY = 0.1 -- seconds between two looks at the counter
+local SHORTEST = 0.01 -- of a pause between two timers
 local AWAY = 1 -- while the database is away
 local TIMEOUT = 2 -- seconds for an answer; where nothing else runs meanwhile, deciding waits for it
 local SPARE = 0.25 -- seconds for which the lease outlasts the next look
@@ -31,17 +32,21 @@ function rules.ruleset_of(text, revision, own)
   return core.ruleset(config.normalize(cfg), revision, own)
 end
 
-local function read_triggers(self)
-  local rows, message, code = self:run(statements.triggers, {})
-  if not rows then
-    return nil, message, code
-  end
+local function list_triggers(rows)
   local names, items = {}, {}
   for i, row in ipairs(rows) do
     names[i] = row[1]
     items[i] = { trigger = row[1], about = row[2] ~= "" and row[2] or nil }
   end
   return names, items
+end
+
+local function read_triggers(self)
+  local rows, message, code = self:run(statements.triggers, {})
+  if not rows then
+    return nil, message, code
+  end
+  return list_triggers(rows)
 end
 
 local function state_of(cluster, counter, anchor)
@@ -60,42 +65,44 @@ local function read_state(self)
   return tonumber(cluster), tonumber(counter), anchor
 end
 
-local function read_meta(self)
-  local rows, message, code = self:run(statements.meta, {}, false, nil, TIMEOUT)
+---@class leadcat.sql.News
+---@field meta table<string, integer>
+---@field triggers table[] rows of `statements.triggers`
+---@field configs table[] `{tenant, revision, json, about}`
+---@field anchor? string nothing: there are no news
+
+-- What is new behind a counter, in one statement; -1: everything.
+---@return leadcat.sql.News? news, string? message, string? code
+local function read_news(self, counter)
+  local rows, message, code = self:run(statements.news, { counter }, false, nil, TIMEOUT)
   if not rows then
     return nil, message, code
   end
-  local meta = {}
+  local news = { meta = {}, triggers = {}, configs = {} }
   for _, row in ipairs(rows) do
-    meta[row[1]] = row[2]
+    local kind, name, about, number = row[1], row[2], row[3], row[4]
+    if kind == 0 then
+      news.meta[name] = number
+    elseif kind == 1 then
+      news.triggers[number + 1] = { name, about }
+    elseif kind == 2 then
+      news.configs[#news.configs + 1] = { tenant = row[5], revision = number, json = row[6], about = about }
+    else
+      news.anchor = name
+    end
   end
-  self.offset = meta.now / 1000000 - core.uptime()
-  return meta
+  self.offset = news.meta.now / 1000000 - core.uptime()
+  return news
 end
 
--- Takes over what has changed since `counter`, or (false) everything.
-local function mirror(self, meta, counter)
-  local names, items, code = read_triggers(self)
-  if not names then
-    return nil, items, code
+-- Takes them over; `is_whole`: in place of everything that was known.
+local function mirror(self, news, is_whole)
+  local names, items = list_triggers(news.triggers)
+  for _, item in ipairs(news.configs) do
+    item.ruleset = rules.ruleset_of(item.json, item.revision, names)
   end
-  local rows, message
-  rows, message, code = self:run(statements.changed, { counter or -1 })
-  if not rows then
-    return nil, message, code
-  end
-  local configs = {}
-  for i, row in ipairs(rows) do
-    local tenant, revision, text, about = row[1], row[2], row[3], row[4]
-    configs[i] = { tenant = tenant, revision = revision, json = text, about = about, ruleset = rules.ruleset_of(text,
-      revision, names) }
-  end
-  local anchor
-  anchor, message, code = read_anchor(self, meta.configs)
-  if not anchor then
-    return nil, message, code
-  end
-  return self:patiently("mirror", state_of(meta.cluster, meta.configs, anchor), configs, not counter, items)
+  return self:patiently("mirror", state_of(news.meta.cluster, news.meta.configs, news.anchor), news.configs, is_whole,
+    items)
 end
 
 --- Whether there are sessions that are newer than what is known of the database.
@@ -119,30 +126,44 @@ local function is_of(self, meta, cluster, counter, anchor)
   return found == anchor
 end
 
--- Looks whether rules have been saved by any node, and takes them over. Another database, or one that was restored
--- from a backup, is taken over as a whole.
-local function look(self, anew)
-  local sessions = self.database.sessions
-  local meta, message, code = read_meta(self)
-  if not meta then
+-- What is new, and whether it takes the place of everything that is known: where that is of another database, or of one that
+-- was restored from a backup.
+---@return leadcat.sql.News? news, boolean|string? is_whole, string? code
+local function find_news(self, anew)
+  local cluster, counter, anchor = read_state(self)
+  local news, message, code = read_news(self, counter or -1)
+  if not news then
     return nil, message, code
   end
-  self.newest_counter = meta.configs
-  local cluster, counter, anchor = read_state(self)
+  self.newest_counter = news.meta.configs
   local fits
-  fits, message, code = is_of(self, meta, cluster, counter, anchor)
-  local done = fits ~= nil or nil
-  if done and (not fits or anew) then
-    done, message, code = mirror(self, meta, false)
-  elseif done and counter < meta.configs then
-    done, message, code = mirror(self, meta, counter)
+  fits, message, code = is_of(self, news.meta, cluster, counter, anchor)
+  if fits == nil then
+    return nil, message, code
+  elseif fits and not anew or not counter then
+    return news, not fits
+  end
+  news, message, code = read_news(self, -1)
+  return news, news and true or message, code
+end
+
+-- Looks whether rules have been saved by any node, and takes them over.
+local function look(self, anew)
+  local sessions, done, message = self.database.sessions, true, nil
+  local news, is_whole, code = find_news(self, anew)
+  if not news then
+    return nil, is_whole, code
+  end
+  local meta = news.meta
+  if news.anchor then
+    done, message, code = mirror(self, news, is_whole)
   end
   if done and self.cluster ~= meta.cluster then
     self:take_marks() -- they are of another database
     done, message, code = self:take_identity()
   end
   if done then
-    if self.sessions ~= sessions or not fits then
+    if self.sessions ~= sessions or is_whole then
       self.memory:clear()
     end
     self.counter, self.cluster, self.polled_at, self.sessions = meta.configs, meta.cluster, core.uptime(), sessions
@@ -191,7 +212,8 @@ local function tick(held)
     if core.uptime() >= self.polls_at then
       protected.call(take_turn, self)
     end
-    platform.later(EVERY, function(is_ending) return not is_ending and tick(held) end)
+    local pause = math.min(math.max(SHORTEST, self.polls_at - core.uptime()), AWAY)
+    platform.later(pause, function(is_ending) return not is_ending and tick(held) end)
   end
 end
 

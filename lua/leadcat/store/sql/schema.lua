@@ -150,6 +150,7 @@ local STEPS = {
   record bytea NOT NULL,        -- lc_window
   PRIMARY KEY (tenant, rule)
 ) WITH (fillfactor = 50)]],
+    "ALTER TABLE leadcat.question ADD COLUMN on_expiry int2 NOT NULL DEFAULT 0", -- lc_on_expiry
     "CREATE INDEX entry_held ON leadcat.entry (tenant, entry) WHERE status = 18",
     [[CREATE TABLE leadcat.daily ( -- counters by day
   tenant bytea,
@@ -177,6 +178,9 @@ local STEPS = {
   PRIMARY KEY (tenant, id)
 )]],
     "CREATE INDEX draft_due ON leadcat.draft (tenant, due) WHERE due IS NOT NULL",
+    [[CREATE TABLE leadcat.spread ( -- where tenants are spread over databases: one of each of them, for new nodes
+  tenant bytea PRIMARY KEY
+)]],
     [[INSERT INTO leadcat.daily_head (tenant, since, removed)
 SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },
@@ -200,8 +204,8 @@ end
 
 local TABLES = {
   "brake", "change", "change_place", "company", "config", "counter", "cursor", "daily", "daily_head", "daily_new",
-  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "trigger", "unchanged", "change_new",
-  "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
+  "delivery", "draft", "entry", "mark", "meta", "question", "sequence", "spread", "trigger", "unchanged",
+  "change_new", "change_number", "delivery_key", "entry_event", "entry_company", "entry_held", "company_applying",
   "company_scheduled",
 }
 

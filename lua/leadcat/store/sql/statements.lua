@@ -40,15 +40,22 @@ SELECT json FROM leadcat.config WHERE tenant = $1::bytea
 statement("newest_revision", "bytea", "SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea")
 statement("revisions", "bytea", [[
 SELECT about, revision FROM leadcat.config WHERE tenant = $1::bytea ORDER BY revision DESC]])
-statement("meta", "", "SELECT name, value FROM leadcat.meta UNION ALL SELECT 'now', " .. US)
-statement("changed", "int8", [[
-SELECT c.tenant, c.revision, c.json, c.about FROM leadcat.config c
-  JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) n
-    ON c.tenant = n.tenant AND c.revision = n.revision]])
 -- What tells the configs up to a counter from those of a database that was restored, and went other ways since.
-statement("anchor", "int8", [[
-SELECT coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= $1::int8 ORDER BY changed DESC
-  LIMIT 1), '-')]])
+local ANCHOR = [[
+coalesce((SELECT md5(tenant || json) FROM leadcat.config WHERE changed <= %s ORDER BY changed DESC LIMIT 1), '-')]]
+statement("anchor", "int8", "SELECT " .. ANCHOR:format "$1::int8")
+-- Behind the counter $1: what there is once and the clock (0), and where the counter is another one, all triggers (1), the newest
+-- configs of tenants whose rules have changed (2), and the anchor (3).
+statement("news", "int8", [[
+WITH m AS MATERIALIZED (SELECT name, value FROM leadcat.meta),
+n AS MATERIALIZED (SELECT value FROM m WHERE name = 'configs' AND value > $1::int8)
+SELECT 0::int4, name, NULL::bytea, value, NULL::bytea, NULL::bytea FROM m
+UNION ALL SELECT 0, 'now', NULL, ]] .. US .. [[, NULL, NULL
+UNION ALL SELECT 1, t.name, t.about, t.number, NULL, NULL FROM n CROSS JOIN leadcat.trigger t
+UNION ALL SELECT 2, NULL, c.about, c.revision, c.tenant, c.json FROM n CROSS JOIN leadcat.config c
+  JOIN (SELECT tenant, max(revision) AS revision FROM leadcat.config WHERE changed > $1::int8 GROUP BY tenant) l
+    ON c.tenant = l.tenant AND c.revision = l.revision
+UNION ALL SELECT 3, ]] .. ANCHOR:format "n.value" .. [[, NULL, NULL, NULL, NULL FROM n]])
 statement("triggers", "", "SELECT name, about FROM leadcat.trigger ORDER BY number")
 -- All in one statement, or nothing: the number of who comes second is taken.
 statement("declare", "text[] bytea[] bool[] int4[]", [[
@@ -206,11 +213,12 @@ e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, 
   WHERE excluded.status >= 100 RETURNING status)]],
   "(SELECT count(*) FROM e WHERE status < 100) = (SELECT count(*) FROM n)" }
 
-local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
-q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)
-  SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, record
-  FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::bytea[])
-    AS q(id, entry, company, user_id, state, expires_at, record) WHERE company NOT IN (SELECT company FROM others)
+local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] int2[] bytea[]", [[,
+q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, on_expiry, record)
+  SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, on_expiry, record
+  FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::int2[], $8::bytea[])
+    AS q(id, entry, company, user_id, state, expires_at, on_expiry, record)
+  WHERE company NOT IN (SELECT company FROM others)
   ON CONFLICT (tenant, id) DO UPDATE SET company = excluded.company, user_id = excluded.user_id, state = excluded.state,
     record = excluded.record RETURNING 1)]] }
 
@@ -363,17 +371,18 @@ SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM le
   WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.company = $2::bytea]])
 statement("question", "bytea bytea", "SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND id = $2::bytea")
--- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones over by then (ms) count as
+-- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones that expire by then (ms) count as
 -- expired, $8 expired are asked for
 statement("questions", "bytea bytea bytea int2[] int8 int8 int8 bool", [[
 SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND ($2::bytea IS NULL OR company = $2::bytea)
   AND ($3::bytea IS NULL OR user_id = $3::bytea) AND entry < $5::int8
   AND CASE WHEN state = 0 AND $7::int8 IS NOT NULL
-    AND expires_at <= $7::int8 THEN $8::bool ELSE state = ANY ($4::int2[]) END
+    AND on_expiry = 0 AND expires_at <= $7::int8 THEN $8::bool ELSE state = ANY ($4::int2[]) END
 ORDER BY entry DESC LIMIT $6::int8]])
 statement("overdue", "bytea int8 int8", [[
 SELECT q.company FROM leadcat.question q JOIN leadcat.company k ON k.tenant = q.tenant AND k.company = q.company
-WHERE q.tenant = $1::bytea AND q.state = 0 AND q.expires_at <= $2::int8 AND k.applying IS NULL
+WHERE q.tenant = $1::bytea AND q.state = 0 AND q.on_expiry = 0 AND q.expires_at <= $2::int8
+  AND k.applying IS NULL
 ORDER BY q.expires_at LIMIT $3::int8]])
 statement("expiring", "bytea int8 int8 int8 int8", [[
 SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND state = 0 AND expires_at <= $4::int8
@@ -414,6 +423,12 @@ SELECT category, count(*) FROM leadcat.company WHERE tenant = $1::bytea AND cate
 
 statement("ping", "", "SELECT " .. US)
 statement("count_unfinished", "", "SELECT count(*) FROM leadcat.company WHERE applying IS NOT NULL")
+
+-- Tenants of the databases over which they are spread.
+statement("spread", "", "SELECT tenant FROM leadcat.spread")
+statement("add_spread", "bytea[]", [[
+WITH s AS (INSERT INTO leadcat.spread (tenant) SELECT tenant FROM unnest($1::bytea[]) AS t(tenant) ORDER BY tenant
+  ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM s]])
 
 -- The time of the newest of all entries, as far as 64 tenants tell (µs): a clock that is ahead removes nothing.
 local NEWEST = [[

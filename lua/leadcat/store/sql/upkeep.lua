@@ -160,6 +160,27 @@ function upkeep:due(work, age, count, now, place)
   return tenants, #rows == 256 and ">" .. rows[256][1] or ""
 end
 
+-- Other databases of a spread store ----------------------------------------------------------------------------------
+
+--- A tenant of each database that nodes have used, as they have told this one.
+---@return string[]? tenants, string? message, string? code
+function upkeep:spread()
+  local rows, message, code = self:run(statements.spread, {})
+  if not rows then
+    return nil, message, code
+  end
+  local tenants = {}
+  for i, row in ipairs(rows) do
+    tenants[i] = row[1]
+  end
+  return tenants
+end
+
+--- Tells it of more of them.
+function upkeep:add_spread(tenants)
+  return self:run(statements.add_spread, { tenants }, true)
+end
+
 -- Persons ------------------------------------------------------------------------------------------------------------
 
 local SHOWS = { journal = "show_entry", unchanged = "show_entry", questions = "show_question" }
