@@ -292,7 +292,7 @@ function leadcat.preset(name)
 end
 
 --- The problems of a config, without a store; empty when clean.
----@param cfg any
+---@param cfg any a config, whatever is wrong with it
 ---@return leadcat.Problem[] problems
 function leadcat.check(cfg)
   return check.problems(cfg)

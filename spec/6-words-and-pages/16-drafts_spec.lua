@@ -330,6 +330,13 @@ describe("the pages of drafts", function()
     assert.equal("/leadcat/drafts?scheduled=" .. id, answer.headers.Location)
     contains(get("/drafts?scheduled=" .. id), "It takes effect on")
     assert.equal(2082780000, engine:drafts()[1].due)
+    for zone, seconds in pairs { ["120"] = -7200, ["-330"] = 19800, ["900"] = 0, ["x"] = 0 } do
+      fields["do"] = "draft"
+      local other = post("/settings", fields).headers.Location:match "drafted=(%d+)$"
+      post("/drafts/" .. other, { action = "approve", when = "later", at = "2036-01-01T06:00", zone = zone })
+      assert.equal(2082780000 + seconds, engine:draft(tonumber(other)).due)
+      post("/drafts/" .. other, { action = "discard" })
+    end
     assert.equal("/leadcat/drafts?discarded=true", post("/drafts/" .. id, { action = "discard" }).headers.Location)
     assert.equal("/leadcat/drafts?gone=true", post("/drafts/" .. id, { action = "discard" }).headers.Location)
     contains(get "/drafts?gone=true", text_of(site, "drafts.none"))

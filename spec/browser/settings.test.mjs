@@ -435,7 +435,17 @@ for (const settings of [{}, NO_SCRIPT]) {
       await save(page);
       assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, take_back: true, ask: false }]);
       await card(page, "sale_reopened").getByText("The company goes back to the category").waitFor();
-      await target.selectOption("Partner");
+      const placing = ["Never to a category of a lower rank", "Decide later, after", "Starts from:"].map((words) =>
+        card(page, "sale_reopened").getByText(words));
+      await card(page, "sale_reopened").locator(".leadcat-more").evaluate((details) => { details.open = true; });
+      for (const [category, isPlaced] of [["The category before the sale", false], ["Partner", true],
+        ["The category before the sale", false], ["Partner", true]]) {
+        await target.selectOption(category); // what it needs is there at once
+        for (const field of placing) {
+          assert.equal(await field.isVisible(), isPlaced, `${category}: ${field}`);
+        }
+        assert.equal(await card(page, "sale_reopened").getByText("The company goes back").isVisible(), !isPlaced);
+      }
       await save(page);
       assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, set_category: 6, ask: false }]);
     }), settings));
@@ -534,6 +544,17 @@ for (const [language, words, width, height] of [["no", "Prøv", 1440, 900], ["de
 const MANY = { ...withRules(RULES), categories: Array.from({ length: 200 }, (_, i) =>
   ({ id: i + 1, name: `Kategorie ${i + 1}`, group: "potential_customer", rank: i + 1 })) };
 const item = (page, id) => page.locator(`.leadcat-item:has([name="category.${id}.name"])`);
+
+test("of several rules each has the fields that its own target needs", () =>
+  open("en", withRules([{ trigger: "sale_deleted", enabled: true, take_back: true, ask: false },
+    { trigger: "sale_deleted", id: 2, enabled: true, set_category: 5, ask: false }]), async (page) => {
+    await unfold(page, "sale_deleted");
+    const part = (i) => page.locator(".leadcat-part").nth(i).getByLabel("Never to a category of a lower rank");
+    assert.deepEqual([await part(0).isVisible(), await part(1).isVisible()], [false, true]);
+    await page.locator("[name='rule.sale_deleted.2.set_category']").selectOption("take_back");
+    await page.locator("[name='rule.sale_deleted.set_category']").selectOption("Partner");
+    assert.deepEqual([await part(0).isVisible(), await part(1).isVisible()], [true, false]);
+  }));
 
 test("200 categories are one row for the keyboard, and are searched", () => open("de", MANY, watched(async (page) => {
   const stops = await page.evaluate(() => [...document.querySelectorAll(".leadcat-item :is(input, select, button, summary)")]

@@ -73,6 +73,7 @@ static lc_status new_question(lc_handler *h, lc_case *c, lc_question *question) 
     .created_at = h->how->now,
     .expires_at = h->how->now + h->how->ttl,
     .user = c->user,
+    .on_expiry = (uint8_t)lc_ruleset_on_expiry(h->ruleset, (lc_trigger)c->entry.trigger, c->entry.lead_status, c->entry.rule),
   };
   lc_status status = random_id(h, question->id);
   if (status != LC_OK)

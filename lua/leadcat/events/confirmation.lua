@@ -29,6 +29,8 @@ local confirmation = {}
 ---@field resolved_at? number seconds since 1970: when it left the state open
 ---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
 ---@field category? integer the answer that was applied
+---@field on_expiry? "accept"|"decline" what is done when nobody answers in time; until that is done, it is open
+---@field by_expiry? true that was done
 
 ---@class leadcat.Assigned
 ---@field to leadcat.Actor whose question it is now; without an id when that person was forgotten
@@ -73,7 +75,7 @@ local function describe(asked, told, tenant)
     tenant = tenant, company = told.company or asked.company, trigger = asked.trigger,
     rule = config.rule_key(asked.trigger, asked.lead_status, asked.rule_id),
     lead_status = asked.lead_status, from = asked.from,
-    to = asked.to, takes_back = asked.takes_back,
+    to = asked.to, takes_back = asked.takes_back, on_expiry = asked.on_expiry,
     revision = asked.revision, sale = told.sale, contact = told.contact, facts = told.facts, actor = told.actor,
   }
 end
@@ -115,6 +117,7 @@ function confirmation.record(stored, tenant)
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
   record.created_at, record.expires_at = stored.created_at, stored.expires_at
   record.resolved_at, record.resolved_by, record.category = stored.resolved_at, answer.actor, stored.category
+  record.by_expiry = answer.by_expiry
   return record
 end
 

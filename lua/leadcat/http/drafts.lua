@@ -125,7 +125,8 @@ drafts.preview = for_reviewers(function(context)
 end)
 
 local function approve(context, sent)
-  local at = sent.when == "later" and core.parse_time(sent.at or "", MINUTE) or nil
+  local typed = sent.when == "later" and core.parse_time(sent.at or "", MINUTE) or nil
+  local at = typed and typed - (request_of.zone(sent) or 0) * 60
   if sent.when == "later" and (not at or at <= context.engine:_now()) then
     return show(context, 422, "no_time")
   end

@@ -31,14 +31,6 @@ local DAY = 24 * 3600
 -- What the address may ask for, as `api.query` reads it.
 local PARAMETERS = { "company", "actor", "sale", "trigger", "status", "from", "to", "revision", "run" }
 
-local MOST_MINUTES = 14 * 60 -- that a reader's clock may be ahead of UTC
-
--- How many minutes the reader's clock is ahead of UTC; nil where no script has said it.
-local function zone_of(sent)
-  local minutes = (sent.zone or ""):find "^%-?%d%d?%d?$" and tonumber(sent.zone)
-  return minutes and minutes >= -MOST_MINUTES and minutes <= MOST_MINUTES and minutes or nil
-end
-
 -- Limits the query to days, which begin when the reader's do.
 local function limit_days(context, query, filters, zone)
   local first, last = query.from, query.to
@@ -70,7 +62,7 @@ local function query_of(context)
   for _, name in ipairs(PARAMETERS) do
     filters[name] = query[name] ~= nil and sent[name] or nil
   end
-  local zone = zone_of(sent)
+  local zone = request_of.zone(sent)
   filters.zone = zone and ("%d"):format(zone)
   filters.period = history_page.PERIODS[sent.period] and sent.period or nil
   if sent.mine == "true" then

@@ -1,7 +1,6 @@
 --- Reads what a client sent: bodies, forms and parameters. Only `response.fail` is raised.
 
 local json = require "leadcat.util.json"
-local merged = require "leadcat.util.merged"
 local response = require "leadcat.http.response"
 local url = require "leadcat.util.url"
 
@@ -14,7 +13,7 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 ---@field path string decoded, without the query, with the prefix
 ---@field query? string not decoded
 ---@field headers table<string, string|string[]> by lower-case name; a list when it was given more than once. `authenticate` gets texts only, and may go through them with `pairs`: those that may be given more than once are joined; of others that were, none is there, and asking for one by its name answers the request with 400
----@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
+---@field body? string|fun(request: leadcat.http.Request): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
 
 -- Headers that may be given more than once, and what joins them.
 local LISTS = {
@@ -41,13 +40,27 @@ end
 ---@return leadcat.http.Request
 function request.of(received)
   local sent, texts = received.headers, {}
-  for name, value in pairs(type(sent) == "table" and sent or {}) do -- what is none fails when it is read
-    if type(value) == "string" or LISTS[name] then
+  local is_table = type(sent) == "table" -- what is none fails when it is read
+  local has_more = not is_table or getmetatable(sent) ~= nil
+  for name, value in pairs(is_table and sent or {}) do
+    if type(value) == "string" then
+      texts[name] = value
+    elseif LISTS[name] then
       texts[name] = header_of(texts, sent, name)
+    else
+      has_more = true
     end
   end
-  local headers = setmetatable(texts, { __index = function(headers, name) return header_of(headers, sent, name) end })
-  return merged(received, { headers = headers })
+  if has_more then
+    setmetatable(texts, { __index = function(headers, name) return header_of(headers, sent, name) end })
+  end
+  local copy = { method = nil, path = nil, query = nil, headers = texts, body = nil, size = nil } -- with room for these
+  for name, value in pairs(received) do
+    if name ~= "headers" then
+      copy[name] = value
+    end
+  end
+  return copy
 end
 
 --- The fields of a form or a query. The last one of a name counts.
@@ -74,7 +87,7 @@ function request.is_form(received)
   return content_type(received) == FORM
 end
 
---- The bytes of the body as they were sent; or nil, message, code.
+--- The bytes of the body as they were sent, whose number is the request's `size` then; or nil, message, code.
 function request.bytes(received)
   local coding = received.headers["content-encoding"] or ""
   if coding ~= "" and coding:lower() ~= "identity" then
@@ -82,13 +95,14 @@ function request.bytes(received)
   end
   local body, message = received.body or "", nil
   if type(body) == "function" then
-    body, message = body()
+    body, message = body(received)
   end
   if not body and message ~= "too_large" then
     return nil, message, "io"
   elseif not body or #body > request.MAX_BODY then
     return nil, nil, "too_large"
   end
+  received.size = #body
   return body
 end
 
@@ -180,6 +194,16 @@ end
 function request.has_tag(received, tag)
   local tags = request.tags(received.headers["if-none-match"] or "") or {}
   return tags[tag] or tags["*"] or false
+end
+
+local MOST_MINUTES = 14 * 60
+
+--- How many minutes the reader's clock is ahead of UTC.
+---@param sent table<string, string> fields of a form or of an address
+---@return integer? minutes nil: no script has said it
+function request.zone(sent)
+  local minutes = (sent.zone or ""):find "^%-?%d%d?%d?$" and tonumber(sent.zone)
+  return minutes and minutes >= -MOST_MINUTES and minutes <= MOST_MINUTES and minutes or nil
 end
 
 function request.wants_html(received)

@@ -30,11 +30,15 @@ local function user_of(model, actor)
   return wording.called(actor) or actor and text(model, "confirmation.somebody")
 end
 
+-- A sentence with a user, where there is one, and a time, as text and with an element for the time.
+local function told(model, key, user, seconds)
+  local time = wording.time(seconds, model)
+  local sentence = text(model, user and key or key .. "_program", { user = user, time = time or "?" })
+  return sentence, parts.timed(sentence, { time and { seconds, time } })
+end
+
 local function title_of(model, draft)
-  local user = user_of(model, draft.actor)
-  return text(model, user and "drafts.by" or "drafts.by_program", {
-    user = user, time = wording.time(draft.at, model) or "?",
-  })
+  return told(model, "drafts.by", user_of(model, draft.actor), draft.at)
 end
 
 -- What it would have done.
@@ -49,13 +53,11 @@ end
 
 -- What becomes of it.
 local function state(model, draft)
-  local user = user_of(model, draft.approved_by)
   return {
     draft.note and h.p { class = "leadcat-note", h.bdi { wording.line(draft.note) } },
     draft.reverted and h.p { text(model, "revision.reverted", { number = ("%d"):format(draft.reverted) }) },
-    draft.due and h.p { h.strong { text(model, user and "drafts.due" or "drafts.due_program", {
-      user = user, time = wording.time(draft.due, model) or "?",
-    }) } },
+    draft.due and h.p { h.strong {
+      select(2, told(model, "drafts.due", user_of(model, draft.approved_by), draft.due)) } },
     draft.problem and parts.alert(text(model, "drafts.failed")),
   }
 end
@@ -63,7 +65,8 @@ end
 local function card(model, draft)
   local id = ("leadcat-draft-%d"):format(draft.id)
   return h.li { class = "leadcat-card",
-    h.h2 { id = id, h.a { href = page.address(model, ("/drafts/%d"):format(draft.id)), title_of(model, draft) } },
+    h.h2 { id = id, h.a { href = page.address(model, ("/drafts/%d"):format(draft.id)),
+      select(2, title_of(model, draft)) } },
     state(model, draft), effect(model, draft),
   }
 end
@@ -75,10 +78,11 @@ local function links(model, own)
   }
 end
 
-local function document(model, title, ...)
+-- `heading`: the title with elements in it.
+local function document(model, title, heading, ...)
   return page.document {
     title = title, language = model.language, base = model.base, navigation = model.navigation,
-    scripts = { "leadcat.js" }, main = { h.h1 { title }, ... },
+    scripts = { "leadcat.js" }, main = { h.h1 { heading }, ... },
   }
 end
 
@@ -87,7 +91,8 @@ end
 ---@return string
 function drafts.list(model)
   local said = model.discarded and "discarded" or model.scheduled and "scheduled" or nil
-  return document(model, text(model, "drafts.title"),
+  local title = text(model, "drafts.title")
+  return document(model, title, title,
     parts.said(said and text(model, "drafts." .. said)),
     model.gone and parts.alert(text(model, "drafts.gone")) or nil,
     h.p { class = "leadcat-muted", text(model, "drafts.hint") },
@@ -105,7 +110,7 @@ local function form(model, ...)
   return h.form { method = "post", action = page.address(model, ("/drafts/%d"):format(model.draft.id)), ... }
 end
 
--- Now, or at a time that is written in UTC.
+-- Now, or at a time, which leadcat.js lets the reader write in his own zone, and without it is in UTC.
 local function approving(model)
   if not model.may_approve or model.draft.conflicts[1] then
     return nil
@@ -114,7 +119,7 @@ local function approving(model)
     form(model, h.p { class = "leadcat-actions", button(model, "approve", "drafts.approve", "leadcat-primary") }),
     form(model, h.input { type = "hidden", name = "when", value = "later" },
       h.p { class = "leadcat-actions",
-        h.label { ["for"] = "leadcat-at", text(model, "drafts.at") }, " ",
+        h.label { ["for"] = "leadcat-at", text(model, "drafts.at"), h.span { data_leadcat_utc = "", " (UTC)" } }, " ",
         h.input { type = "datetime-local", id = "leadcat-at", name = "at", required = true }, " ",
         button(model, "approve", "drafts.approve_later"),
       }),
@@ -145,7 +150,8 @@ end
 ---@return string
 function drafts.one(model)
   local draft = model.draft
-  return document(model, title_of(model, draft),
+  local title, heading = title_of(model, draft)
+  return document(model, title, heading,
     model.problem and parts.alert(text(model, "drafts." .. model.problem)) or nil,
     state(model, draft), effect(model, draft), others(model), changes(model),
     model.needs_another and not model.may_approve

@@ -37,17 +37,18 @@ local function card(model, found, number)
 end
 
 local function rules(model)
+  local rule, answers, corrected = wording.sentence(model, "overview.rule"), text(model, "answers"),
+    text(model, "corrected")
   local rows = parts.map(model.found.rules, function(row)
-    return h.tr { h.th { scope = "row", wording.rule_of_key(model, model.cfg, row.rule) },
-      h.td { class = "leadcat-number", wording.number(row.cases) },
-      h.td { class = "leadcat-number", wording.number(row.corrected) },
+    return h.tr {
+      parts.cell(rule, { wording.rule_of_key(model, model.cfg, row.rule) }),
+      parts.cell(answers, { class = "leadcat-number", wording.number(row.cases) }),
+      parts.cell(corrected, { class = "leadcat-number", wording.number(row.corrected) }),
     }
   end)
   return rows[1] and h.div {
     h.h2 { id = "leadcat-asking", text(model, "rules") },
-    parts.table("leadcat-asking", { wording.sentence(model, "overview.rule"),
-      h.th { scope = "col", class = "leadcat-number", text(model, "answers") },
-      h.th { scope = "col", class = "leadcat-number", text(model, "corrected") } }, rows, "leadcat-sums"),
+    parts.table("leadcat-asking", { rule, answers, corrected }, rows, "leadcat-stacked"),
   }
 end
 

@@ -28,6 +28,7 @@ local config = {}
 ---@field enabled? boolean
 ---@field set_category? integer id of a category
 ---@field ask? boolean
+---@field on_expiry? "accept"|"decline" what becomes of its questions that nobody answers in time; default: they expire, and nothing is done
 ---@field lead_status? integer id of a lead status, for `lead_status_set`
 ---@field days? integer for `no_sale_for`: after how many days without a sale it fires, 1 to 3650
 ---@field id? integer 1 to 2^31-1, unique and for life; one rule of a trigger (and lead status) may lack it. `normalize`, and with it `save`, gives one to the others
@@ -58,6 +59,7 @@ config.TRIGGERS = {
   no_sale.TRIGGER,
 }
 config.TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- the triggers whose rules may take back what the sale did
+config.ON_EXPIRY = { "accept", "decline" } -- what may become of a question that nobody answers in time
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }

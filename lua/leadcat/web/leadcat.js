@@ -320,6 +320,13 @@
     root.querySelectorAll("[data-leadcat-utc]").forEach((hint) => { hint.outerHTML = `<input type=hidden name=zone value=${zone}>`; });
   }
 
+  // The reader's zone as it is at the time that is typed.
+  document.addEventListener("input", ({ target }) => {
+    if (target.type === "datetime-local" && target.form.elements.zone) {
+      target.form.elements.zone.value = -new Date(target.value || Date.now()).getTimezoneOffset();
+    }
+  });
+
   // Shows what the server's page says, and its rows.
   function take(page) {
     const results = place("results", page);

@@ -34,7 +34,7 @@ local view = {}
 ---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
----@field expires? string until when it can be answered; while open
+---@field expires? string until when it can be answered, and what is done otherwise; while open
 ---@field expires_time? string the time in `expires`
 
 local LABELS = {
@@ -70,11 +70,14 @@ local function options(record, cfg, words)
   return list
 end
 
+local BY_EXPIRY = { accepted = "_by_expiry", declined = "_by_expiry", conflict = "_by_expiry" }
+
 -- How the question ended; nil when the time is not known.
 local function closed(record, cfg, words)
   local at = wording.time(record.resolved_at, words)
     or record.state == "expired" and wording.time(record.expires_at, words)
-  return at and wording.sentence(words, "confirmation." .. record.state, {
+  local by_expiry = record.by_expiry and BY_EXPIRY[record.state] or ""
+  return at and wording.sentence(words, "confirmation." .. record.state .. by_expiry, {
     time = at,
     user = wording.called(record.resolved_by) or label(words, "confirmation.somebody"),
     category = wording.name_of(cfg.categories, record.category or record.to, words.language),
@@ -139,7 +142,8 @@ function view.new(record, cfg, strings, language, names)
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,
     expires_time = expires_at,
-    expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
+    expires = expires_at and wording.sentence(words, "confirmation.expires" .. (record.on_expiry
+      and "_" .. record.on_expiry or ""), { time = expires_at, from = from.name, to = to.name }),
   }
 end
 
