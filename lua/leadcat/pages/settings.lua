@@ -73,8 +73,9 @@ local function subject_of(form, problem)
   elseif list ~= "rules" then
     local kind, name = fields.NOUN[list], rest:match "^[%l_]*"
     name = kind and FIELDS[kind][name] and name or "name"
-    return name_of(form, part), not part.deleted
-      and settings_window.reveal(form.windows_of[kind], part, problem.severity == "error") and ("%s.%d.%s"):format(kind, part.id, name) or nil
+    local is_shown = not part.deleted
+      and settings_window.reveal(form.windows_of[kind], part, problem.severity == "error")
+    return name_of(form, part), is_shown and ("%s.%d.%s"):format(kind, part.id, name) or nil
   elseif form.cards[part.trigger] then
     local name, condition = settings_rules.field_of(form, part, rest, problem.severity == "error")
     return settings_rules.label(form, part, condition), name, condition
