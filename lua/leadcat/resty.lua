@@ -26,8 +26,8 @@ local function read_file(name)
 end
 
 -- A body that is too large is not read.
-local function read_body()
-  if (tonumber(ngx.var.http_content_length) or 0) > request_of.MAX_BODY then
+local function read_body(request)
+  if (tonumber(request.headers["content-length"]) or 0) > request_of.MAX_BODY then
     return nil, "too_large"
   end
   ngx.req.read_body()
@@ -47,7 +47,8 @@ end
 local function receive()
   local headers, message = ngx.req.get_headers()
   return not message and {
-    method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, headers = headers, body = read_body,
+    method = ngx.req.get_method(), path = ngx.var.uri, query = ngx.var.args, body = read_body,
+    headers = setmetatable(headers, nil), -- it looks for each header that is not there under other names, too
   } or nil
 end
 

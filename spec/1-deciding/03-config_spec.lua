@@ -534,7 +534,7 @@ describe("a message", function()
       .. 'but is "friends"', message(function(cfg) cfg.categories[3].group = "friends" end))
     assert.equal('rules[3]["my icon"] is kept, but is not a field of a rule: '
       .. "these are trigger, enabled, set_category, ask, lead_status, id, name, from, when, forward_only, take_back, "
-      .. "shadow, after, limit, days",
+      .. "shadow, on_expiry, after, limit, days",
       message(function(cfg) cfg.rules[3]["my icon"] = 1 end))
     assert.equal("rules[1].set_category is 4 (Old customer), which is deleted; "
       .. "choose from 1 (Lead), 2 (Opportunity), 3 (Customer)",

@@ -269,6 +269,8 @@ describe("the calendar", function()
     local file = { { trigger = "sale_won", company = "Cone", at = START - 91 * DAY, sale = { id = "u" } } }
     page = assert(engine:calendar { source = file })
     assert.same({ "file", 1, { updated = 1 } }, { page.source, page.looked_at, page.outcomes })
+    local ancient = { { trigger = "sale_won", company = "Bolt", at = -1e300, sale = { id = "u" } } }
+    assert.same({ updated = 1 }, assert(engine:calendar { source = ancient, preview = true }).outcomes)
 
     -- What it has done is in the journal, and is tried again with the rest of it.
     local events = require("leadcat.past.replay").events(engine:history { company = "Acme" })
@@ -344,6 +346,17 @@ describe("the calendar", function()
     other:close()
   end)
 
+  it("is not kept from its day by a clock that was years ahead for a while", function()
+    local engine, time = open(config(rule(90, LOST_OPPORTUNITY)), { Acme = { won("s", -4000) } }, { Acme = LEAD })
+    for _, days in ipairs { 3650, 0, 1 } do
+      time.now = START + days * DAY
+      assert.same({ 1, 0, 0 }, { engine:maintain().calendar, engine:maintain().calendar, engine:maintain().calendar })
+    end
+    time.now = START
+    assert.equal(0, engine:maintain().calendar) -- clocks differ by seconds about midnight
+    engine:close()
+  end)
+
   it("is looked at for every tenant that has a journal", function()
     local engine, time, host = open(config(), { Acme = { won("s", 90) } }, { Acme = LEAD, Zeta = LEAD })
     local tenant = engine:tenant "other"
@@ -402,7 +415,7 @@ describe("the calendar", function()
       .. "sale.", (said[1]:gsub("\226\129[\166-\169]", "")))
     for typed, code in pairs { [""] = "days_required", soon = "wrong_type", ["0"] = "out_of_range" } do
       local wrong = submit(cfg, { ["do"] = "save", ["rule.no_sale_for.days"] = typed })
-      local problems = require("leadcat.rules.config").problems(wrong)
+      local problems = require("leadcat.rules.check").problems(wrong)
       assert.equal(code, problems[1].code)
       assert.matches('aria%-invalid="true"[^>]*name="rule%.no_sale_for%.days"',
         settings_page.html(wrong, { problems = problems }))

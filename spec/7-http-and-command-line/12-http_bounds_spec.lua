@@ -1,5 +1,6 @@
 -- How much over HTTP is too much: of an event, of a request, and of an answer.
 
+local http = require "leadcat.http"
 local json = require "leadcat.util.json"
 local stores = require "support.stores"
 local web = require "support.web"
@@ -45,6 +46,27 @@ describe("an event over HTTP", function()
       contains(problem.error, "events[2]: ")
     end
     assert.equal(1, entries(site))
+    site.engine:close()
+  end)
+
+  it("that is sent in few bytes is not encoded to be measured: JSON of ours has at most eight times as many", function()
+    local values = { "0.1", "0.3", "-0.1", "5e-5", "9e15", "1e300", "1e-9", '"\1"', '"\255"', '"\127"', "{}", "true" }
+    for _, value in ipairs(values) do
+      local sent = "[" .. value .. ("," .. value):rep(100) .. "]"
+      assert.is_true(#json.encode((json.decode(sent, true))) <= 8 * #sent, value)
+    end
+  end)
+
+  it("counts with the name of its actor, however little was sent", function()
+    local site = new_site()
+    local event = json.encode(registered(web.new_company(site)))
+    for size, expected in pairs { [8000] = 200, [8192] = 422 } do
+      site.app = http.new { engine = site.engine, authenticate = function()
+        return { id = 1, name = ("n"):rep(size), service = true }
+      end }
+      assert.equal(expected, site.app:respond({ method = "POST", path = "/leadcat/api/events", body = event,
+        headers = { ["content-type"] = "application/json" } }).status)
+    end
     site.engine:close()
   end)
 

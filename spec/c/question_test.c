@@ -47,7 +47,7 @@ static bool same_question(const lc_question *a, const lc_question *b) {
   return memcmp(a->id, b->id, sizeof a->id) == 0 && a->state == b->state && a->entry == b->entry
       && a->created_at == b->created_at && a->expires_at == b->expires_at && a->resolved_at == b->resolved_at
       && a->revision == b->revision && a->trigger == b->trigger && a->lead_status == b->lead_status
-      && a->from == b->from && a->to == b->to && a->category == b->category
+      && a->takes_back == b->takes_back && a->on_expiry == b->on_expiry && a->from == b->from && a->to == b->to && a->category == b->category
       && a->company.is_integer == b->company.is_integer && same_text(a->company.text, b->company.text)
       && same_text(a->user, b->user) && same_text(a->body, b->body) && same_text(a->answer, b->answer);
 }
@@ -93,6 +93,14 @@ static void test_packing(void) {
     }
     question.trigger = LC_SALE_WON;
   }
+  for (uint8_t on_expiry = 0; on_expiry < LC_ON_EXPIRIES; on_expiry++) {
+    question.on_expiry = on_expiry;
+    question.takes_back = on_expiry != LC_ACCEPTS;
+    CHECK(comes_back(&question));
+  }
+  question.on_expiry = LC_ON_EXPIRIES;
+  CHECK(!comes_back(&question));
+  question.on_expiry = LC_EXPIRES;
   question.company = (lc_company){ { letters, LC_COMPANY_MAX }, false };
   question.user = (lc_text){ letters, LC_USER_MAX };
   CHECK(comes_back(&question));

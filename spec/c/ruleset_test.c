@@ -356,6 +356,36 @@ static int32_t found_later(const lc_ruleset *ruleset, lc_facts facts) {
   return later != NULL ? later->rule.id : -1;
 }
 
+static void test_on_expiry(void) {
+  static const lc_rule expiring[] = {
+    { .trigger = LC_SALE_WON, .to = CUSTOMER, .ask = true, .on_expiry = LC_ACCEPTS },
+    { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 7, .ask = true, .on_expiry = LC_DECLINES, .after = 5 },
+    { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 8, .on_expiry = LC_DECLINES },
+    { .trigger = LC_SALE_WON, .to = CUSTOMER, .id = 9, .ask = true },
+    { .trigger = LC_LEAD_STATUS_SET, .lead_status = 7, .to = OPPORTUNITY, .ask = true, .on_expiry = LC_DECLINES },
+    { .trigger = LC_LEAD_STATUS_SET, .lead_status = 8, .to = OPPORTUNITY, .ask = true, .on_expiry = LC_ACCEPTS, .after = 5 },
+  };
+  static const struct {
+    lc_trigger trigger;
+    int32_t lead_status, rule;
+    lc_on_expiry expected;
+  } rows[] = {
+    { LC_SALE_WON, 0, 0, LC_ACCEPTS }, { LC_SALE_WON, 0, 7, LC_DECLINES }, { LC_SALE_WON, 0, 8, LC_EXPIRES }, /* it asks nothing */
+    { LC_SALE_WON, 0, 9, LC_EXPIRES }, { LC_SALE_WON, 0, 10, LC_EXPIRES }, { LC_SALE_LOST, 0, 0, LC_EXPIRES },
+    { LC_LEAD_STATUS_SET, 7, 0, LC_DECLINES }, { LC_LEAD_STATUS_SET, 8, 0, LC_ACCEPTS }, { LC_LEAD_STATUS_SET, 9, 0, LC_EXPIRES },
+  };
+  lc_config config = rich;
+  lc_ruleset *ruleset;
+  size_t size;
+  config.rules = expiring;
+  config.rule_count = sizeof expiring / sizeof *expiring;
+  if (!CHECK(build(&config, &ruleset, &size) == LC_OK && lc_ruleset_check(ruleset, size, NULL) == LC_OK))
+    return;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    CHECK(lc_ruleset_on_expiry(ruleset, rows[i].trigger, rows[i].lead_status, rows[i].rule) == rows[i].expected);
+  free(ruleset);
+}
+
 static void test_waiting(void) {
   lc_config config = rich;
   lc_ruleset *ruleset;
@@ -442,6 +472,7 @@ static void test_refusals(void) {
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = (lc_trigger)LC_TRIGGER_NUMBERS, .to = CUSTOMER }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = 99, .ask = false }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = OLD, .ask = false }) == LC_INVALID);
+  CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .to = CUSTOMER, .ask = true, .on_expiry = LC_ON_EXPIRIES }) == LC_INVALID);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_LOST, .lead_status = 0, .to = CUSTOMER, .ask = false }) == LC_OK);
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_DELETED }) == LC_OK); /* it takes back */
   CHECK(build_changed(NULL, &(lc_rule){ .trigger = LC_SALE_DELETED, .forward_only = true }) == LC_INVALID);
@@ -636,6 +667,7 @@ int main(void) {
   TEST(test_details());
   TEST(test_own_triggers());
   TEST(test_names());
+  TEST(test_on_expiry());
   TEST(test_waiting());
   TEST(test_trials());
   TEST(test_empty());

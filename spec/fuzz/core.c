@@ -197,7 +197,7 @@ static void check_built(const lc_ruleset *ruleset, const lc_config *config) {
                                                          : lc_ruleset_trigger(ruleset, rule->trigger)->rules;
     const lc_packed_rule *packed = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
     const lc_packed_rule *behind = packed + range.count;
-    while (packed < behind && (packed->to != rule->to || packed->ask != rule->ask || packed->when.first != rule->when.first))
+    while (packed < behind && (packed->to != rule->to || (packed->ask != 0) != rule->ask || packed->when.first != rule->when.first))
       packed++;
     EXPECT(packed < behind);
   }
@@ -238,6 +238,7 @@ static void add_conditions(reader *r, lc_config *config, lc_condition *condition
     rules[i].forward_only = (byte & 2) != 0;
     rules[i].after = (byte & 4) != 0 ? (uint32_t)byte : 0;
     rules[i].from_groups = (uint32_t)byte >> 3;
+    rules[i].on_expiry = (lc_on_expiry)(byte % LC_ON_EXPIRIES);
     rules[i].from = take_range(r, config->id_count);
   }
 }

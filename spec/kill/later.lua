@@ -1,5 +1,5 @@
--- One of the processes that the kill test of what is scheduled kills: DIRECTORY NUMBER. It carries out what is due until nothing
--- is left.
+-- One of the processes that the kill test of what is scheduled, or asked, kills: DIRECTORY NUMBER TIME. It carries out what is due until
+-- nothing is left.
 
 local host_of = require "kill.host"
 local leadcat = require "leadcat"
@@ -17,5 +17,5 @@ print "ready"
 io.stdout:flush()
 repeat
   engine:maintain()
-until #engine:history { status = "scheduled" } == 0
+until #engine:history { status = "scheduled" } == 0 and engine:count_confirmations { state = "open" } == 0
 engine:close()

@@ -1009,6 +1009,54 @@ return function(open, busted, options)
     assert.equal("not_found", code_of(store:confirmation(T, ("0"):rep(32))))
   end)
 
+  it("leaves open what has something to be done when its time is over, until that is written", function()
+    save(store, { sale_won = { CUSTOMER, ask = true, on_expiry = "accept" }, sale_lost = { LOST, ask = true,
+      on_expiry = "decline" }, sale_registered = { OPPORTUNITY, ask = true } }, 1)
+    local first, second = handle(store, won "acme"), handle(store, won(7, { trigger = "sale_lost" }))
+    local plain = handle(store, asked "c")
+    local a, b = first.confirmation, second.confirmation
+    assert.same({ "accept", "decline" }, { other:confirmation(T, a).on_expiry, other:confirmation(T, b).on_expiry })
+    assert.is_nil(other:confirmation(T, plain.confirmation).on_expiry)
+    local function end_one(company, id, now, fields)
+      local one = item(company, with({ answers = id, by_expiry = true, action = "confirm", at = now, revision = 2 },
+        fields or {}))
+      assert(store:write(T, { one }, now, 30))
+      return one.result
+    end
+    assert.equal("overtaken", end_one("acme", a, NOW + 99))
+    assert.same({ 1, false }, { store:expire(T, NOW + 100) })
+    assert.same({ a, b }, ids(other:expiring(T, 0, 0, NOW + 100, 9), "id"))
+    assert.same({ b, a }, ids(other:confirmations(T, { state = "open", unswept = true, now = NOW + 100, limit = 9 }),
+      "id"))
+    assert.equal("written", end_one("acme", a, NOW + 100))
+    assert.equal("answered", end_one("acme", a, NOW + 100))
+    assert.equal("written", end_one("7", b, NOW + 101, { status = "declined", company_is_integer = true, to = LOST }))
+    assert.same({ "accepted", CUSTOMER, "declined" }, { other:confirmation(T, a).state, other:company(T, "acme"),
+      other:confirmation(T, b).state })
+    local third = handle(store, won("d", { category = LEAD }))
+    assert.equal("written", end_one("d", third.confirmation, NOW + 100, { status = "expired", error = "gone" }))
+    assert.same({ "expired", "gone" }, { other:confirmation(T, third.confirmation).state,
+      other:history(T, "d", nil, nil, 1)[1].error })
+    assert.same({}, (other:expiring(T, 0, 0, NOW + 101, 9)))
+  end)
+
+  it("asks somebody else instead of the event's user, where whoever calls says so", function()
+    local how = with(KEPT, { has_stand_ins = true })
+    local lacking = handle(store, asked "acme", how)
+    assert.same({ "verdict", "confirm" }, { lacking.lacks, lacking.action })
+    lacking.passed, lacking.stand_in, lacking.assigned = lacking.about, "eve", '{"to":{"id":"eve"}}'
+    local result = handle(store, asked "acme", how, lacking)
+    local question = other:confirmation(T, result.confirmation)
+    assert.same({ "awaiting_confirmation", "eve", { id = "eve" }, "bob" }, { result.status, question.user,
+      json.decode(question.body).assigned.to, json.decode(question.body).actor.id })
+    assert.same({ {}, { question.id } }, { ids(other:confirmations(T, { user = "bob", limit = 9 }), "id"),
+      ids(other:confirmations(T, { user = "eve", limit = 9 }), "id") })
+    lacking = handle(store, asked(7), how)
+    lacking.passed = lacking.about
+    assert.equal("bob", other:confirmation(T, handle(store, asked(7), how, lacking).confirmation).user)
+    assert.equal("updated", handle(store, won "c", with(how, { start = LEAD })).status) -- that asks nobody
+  end)
+
   it("gives an open question to another user", function()
     local asking = handle(store, asked("acme", { actor = { id = "ann" } }))
     local id, before = asking.confirmation, store:confirmation(T, asking.confirmation)

@@ -75,6 +75,7 @@ function stores.config(rules)
       trigger = trigger, lead_status = tonumber(status), enabled = true, set_category = to,
       ask = type(target) == "table" and target.ask or false, after = type(target) == "table" and target.after or nil,
       from = type(target) == "table" and target.from or nil,
+      on_expiry = type(target) == "table" and target.on_expiry or nil,
     }
   end
   return cfg

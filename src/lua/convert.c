@@ -360,6 +360,12 @@ static void add_limit(lua_State *L, int table, lc_rule *rule) {
   lua_pop(L, 1);
 }
 
+/* The rule's `on_expiry`. */
+static lc_on_expiry on_expiry_field(lua_State *L, int table) {
+  bool is_there = l_text_field(L, table, "on_expiry", 64).data != NULL;
+  return is_there ? (lc_on_expiry)l_name_field(L, table, "on_expiry", lc_on_expiry_names, LC_ON_EXPIRIES) : LC_EXPIRES;
+}
+
 /* Only enabled rules of known triggers are packed. */
 static void add_rule(lua_State *L, int table, config_lists *lists) {
   lc_rule rule = { .to = 0 };
@@ -373,6 +379,7 @@ static void add_rule(lua_State *L, int table, config_lists *lists) {
   rule.lead_status = rule.trigger == LC_LEAD_STATUS_SET ? id_field(L, table, "lead_status") : 0;
   rule.to = l_boolean_field(L, table, "take_back") ? 0 : id_field(L, table, "set_category");
   rule.ask = l_boolean_field(L, table, "ask");
+  rule.on_expiry = on_expiry_field(L, table);
   rule.id = id_field(L, table, "id");
   rule.forward_only = l_boolean_field(L, table, "forward_only");
   rule.after = after_field(L, table);

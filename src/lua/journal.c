@@ -3,6 +3,7 @@
 
 #include "convert.h"
 #include "store.h"
+#include "store/handle.h"
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -30,7 +31,9 @@ static void to_write(lua_State *L, int table, void *item) {
     .takes_back = l_boolean_field(L, table, "takes_back"),
     .company = l_company_field(L, table),
     .details = l_text_field(L, table, "details", UINT32_MAX),
+    .error = l_text_field(L, table, "error", UINT32_MAX),
   };
+  write->by_expiry = l_boolean_field(L, table, "by_expiry");
   write->newest = (uint64_t)l_integer_field(L, table, "newest");
   write->continues = l_boolean_field(L, table, "continues");
   write->is_answer = write->entry.has_question = question.data != NULL;
@@ -142,8 +145,7 @@ static void to_finish(lua_State *L, int table, void *finish) {
 /* Sets `lost` in an item of the list in the third argument. */
 static void set_lost(lua_State *L, size_t i, bool lost) {
   lua_rawgeti(L, 3, (int)i + 1);
-  lua_pushboolean(L, lost);
-  lua_setfield(L, -2, "lost");
+  l_set_boolean(L, "lost", lost);
   lua_pop(L, 1);
 }
 
@@ -222,8 +224,7 @@ int l_push_entry(lua_State *L, lc_text packed) {
     lua_setfield(L, -2, "former");
   }
   if (entry.is_gone) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "is_gone");
+    l_set_boolean(L, "is_gone", true);
   }
   l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
@@ -235,12 +236,10 @@ int l_push_entry(lua_State *L, lc_text packed) {
   l_set_integer(L, "to", entry.to);
   l_set_id(L, "lead_status", entry.lead_status);
   if (entry.takes_back) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "takes_back");
+    l_set_boolean(L, "takes_back", true);
   }
   if (entry.has_at && entry.status == LC_ENTRY_QUEUED) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "has_at");
+    l_set_boolean(L, "has_at", true);
   }
   if (entry.link == LC_LINK_DUE)
     l_set_number(L, "due", (double)entry.linked / 1000);

@@ -27,6 +27,10 @@ const char *const lc_is_names[LC_ISES] = {
   [LC_ALL_ONE_OF] = "all_one_of",
 };
 
+const char *const lc_on_expiry_names[LC_ON_EXPIRIES] = {
+  [LC_EXPIRES] = "expire", [LC_ACCEPTS] = "accept", [LC_DECLINES] = "decline",
+};
+
 const char *const lc_action_names[LC_ACTIONS] = {
   [LC_NONE] = "none",
   [LC_UPDATE] = "update",

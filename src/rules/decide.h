@@ -98,6 +98,7 @@ lc_decision lc_explain(const lc_ruleset *ruleset, const lc_facts *facts, lc_expl
 extern const char *const lc_trigger_names[LC_TRIGGERS];
 extern const char *const lc_group_names[LC_GROUPS];
 extern const char *const lc_is_names[LC_ISES];
+extern const char *const lc_on_expiry_names[LC_ON_EXPIRIES]; /* "expire", "accept", "decline" */
 extern const char *const lc_action_names[LC_ACTIONS];
 extern const char *const lc_reason_names[LC_REASONS];
 

@@ -286,6 +286,26 @@ const lc_limit *lc_ruleset_limit(const lc_ruleset *ruleset, lc_trigger trigger, 
   return NULL;
 }
 
+/* Among those that decide at once, then those that wait. */
+static const lc_packed_rule *find_rule(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t id) {
+  bool by_status = trigger == LC_LEAD_STATUS_SET;
+  lc_range range = by_status ? lc_ruleset_lead_status(ruleset, lead_status) : lc_ruleset_trigger(ruleset, trigger)->rules;
+  const lc_packed_rule *rule = (const lc_packed_rule *)lc_ruleset_block(ruleset, LC_BLOCK_RULES) + range.first;
+  const lc_later_rule *later = lc_ruleset_block(ruleset, LC_BLOCK_LATER), *end = later + ruleset->blocks[LC_BLOCK_LATER].count;
+  for (uint32_t i = 0; i < range.count; i++)
+    if (rule[i].id == id)
+      return &rule[i];
+  for (; later < end; later++)
+    if (later->trigger == (uint32_t)trigger && (!by_status || later->lead_status == lead_status) && later->rule.id == id)
+      return &later->rule;
+  return NULL;
+}
+
+lc_on_expiry lc_ruleset_on_expiry(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule) {
+  const lc_packed_rule *found = find_rule(ruleset, trigger, lead_status, rule);
+  return found == NULL || found->ask == 0 ? LC_EXPIRES : (lc_on_expiry)(found->ask - 1);
+}
+
 bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset) {
   return ruleset->triggers[LC_SALE_REOPENED].takes_back != 0 || ruleset->triggers[LC_SALE_DELETED].takes_back != 0;
 }
@@ -299,6 +319,8 @@ static lc_status check_rule(builder *b, const lc_rule *rule) {
     return lc_fail(b->error, LC_INVALID, "a rule's target %d is not a live category", (int)rule->to);
   if (rule->trigger == LC_LEAD_STATUS_SET && rule->lead_status < 1)
     return lc_fail(b->error, LC_INVALID, "lead status id %d is out of range", (int)rule->lead_status);
+  if (rule->on_expiry >= LC_ON_EXPIRIES)
+    return lc_fail(b->error, LC_INVALID, "what a rule does at expiry is %d", (int)rule->on_expiry);
   if (rule->limit != 0 && rule->limit_hours == 0)
     return lc_fail(b->error, LC_INVALID, "a rule's limit is for no time");
   if (!lies_in(rule->from, b->config->id_count) || !lies_in(rule->when, b->config->condition_count))
@@ -353,7 +375,7 @@ static lc_status make_ranges(builder *b) {
 static lc_packed_rule pack(const lc_rule *rule) {
   const uint32_t anywhere = (UINT32_C(1) << LC_GROUPS) - 1;
   return (lc_packed_rule){
-    .id = rule->id, .to = rule->to, .ask = rule->ask, .forward_only = rule->forward_only,
+    .id = rule->id, .to = rule->to, .ask = (uint8_t)(rule->ask ? 1 + rule->on_expiry : 0), .forward_only = rule->forward_only,
     .has_from = rule->has_from || rule->to == 0, .from_groups = (uint8_t)(rule->to == 0 ? anywhere : rule->from_groups),
     .from = rule->from, .when = rule->when,
   };
@@ -514,7 +536,7 @@ static bool conditions_fit(const lc_ruleset *ruleset, lc_range when, uint64_t fi
 
 /* `*used`: how many conditions and ids the rules have. Each has its own, or deciding could take for ever. */
 static bool rule_fits(const lc_ruleset *ruleset, const lc_packed_rule *rule, uint64_t fields, uint64_t *used) {
-  return lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
+  return rule->ask <= LC_ON_EXPIRIES && lies_in(rule->from, ruleset->blocks[LC_BLOCK_IDS].count)
       && lies_in(rule->when, ruleset->blocks[LC_BLOCK_CONDITIONS].count)
       && (*used += rule->when.count + (uint64_t)rule->from.count) <= ruleset->size
       && conditions_fit(ruleset, rule->when, fields);

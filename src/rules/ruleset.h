@@ -66,6 +66,14 @@ typedef enum lc_is {
   LC_ISES         /* how many there are */
 } lc_is;
 
+/* What becomes of a question that nobody answers in time. Stored questions keep these numbers. */
+typedef enum lc_on_expiry {
+  LC_EXPIRES,    /* nothing */
+  LC_ACCEPTS,    /* "accept": what was proposed is carried out */
+  LC_DECLINES,   /* "decline": the category stays, as if the user had kept it */
+  LC_ON_EXPIRIES /* how many there are */
+} lc_on_expiry;
+
 /* What a ruleset is built from. */
 typedef struct lc_category {
   int32_t id;       /* 1 ... 2^31-1 */
@@ -100,6 +108,7 @@ typedef struct lc_rule {
   int32_t lead_status;  /* for LC_LEAD_STATUS_SET: 1 ... 2^31-1; else 0 */
   int32_t to;           /* the target category; 0, of LC_SALE_REOPENED and LC_SALE_DELETED: it takes back what the sale did */
   bool ask;
+  lc_on_expiry on_expiry; /* of what it asks */
   int32_t id;           /* 0: none */
   bool forward_only;    /* not to a category of a lower rank */
   bool has_from;        /* it starts only from these: */
@@ -155,7 +164,8 @@ typedef struct lc_status_slot {
 typedef struct lc_packed_rule {
   int32_t id; /* 0: none */
   int32_t to; /* 0: it takes back */
-  uint8_t ask, forward_only, has_from, from_groups;
+  uint8_t ask; /* 0, or 1 + lc_on_expiry */
+  uint8_t forward_only, has_from, from_groups;
   lc_range from; /* in LC_BLOCK_IDS */
   lc_range when; /* in LC_BLOCK_CONDITIONS */
 } lc_packed_rule;
@@ -313,6 +323,9 @@ static inline bool lc_has_limits(const lc_ruleset *ruleset) {
 
 /* How much a rule may do; NULL: any number of changes. */
 const lc_limit *lc_ruleset_limit(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule);
+
+/* What becomes of the questions of a rule. */
+lc_on_expiry lc_ruleset_on_expiry(const lc_ruleset *ruleset, lc_trigger trigger, int32_t lead_status, int32_t rule);
 
 /* Whether any rule takes back. */
 bool lc_ruleset_ever_takes_back(const lc_ruleset *ruleset);

@@ -6,6 +6,7 @@
 #include "daily.h"
 #include "delivery.h"
 #include "env.h"
+#include "handle.h"
 #include "owner.h"
 #include "pending.h"
 #include "store.h"
@@ -379,6 +380,9 @@ lc_status lc_read_question(const lc_writer *w, const uint8_t *id, lc_question *q
 
 /* Whether the question's time is over. */
 bool lc_question_is_due(const lc_question *question, double now);
+
+/* Whether it expires by that, without effect. */
+bool lc_question_expires(const lc_question *question, double now);
 
 /* Closes a question at the time `at` as the status of `entry` says, if it does. */
 lc_status lc_close_question(lc_writer *w, lc_question *question, const lc_entry *entry, double at, lc_error *error);

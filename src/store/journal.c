@@ -51,7 +51,8 @@ static bool same_text(lc_text a, lc_text b) {
   return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
-/* A question takes one answer, while it is open and its time is not over. */
+/* A question takes one answer, while it is open and its time is not over; one with something to be done at its expiry, until that is
+ * done, which is not before. */
 static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
   lc_question question;
   lc_result_clear(w->store);
@@ -63,8 +64,10 @@ static lc_status write_answer(lc_writer *w, lc_write *write, lc_error *error) {
     write->result = LC_OVERTAKEN; /* it has another name since */
   if (!lc_question_may_move(question.state, LC_QUESTION_ACCEPTED))
     write->result = LC_ANSWERED;
-  else if (write->result == LC_PUT && lc_question_is_due(&question, w->now))
+  else if (write->result == LC_PUT && lc_question_expires(&question, w->now))
     write->result = LC_OVERDUE;
+  else if (write->by_expiry && !lc_question_is_due(&question, w->now))
+    write->result = LC_OVERTAKEN;
   write->entry.rule = question.rule;
   if (rc == 0 && write->result == LC_PUT)
     rc = lc_put_with_effect(w, &write->entry, NULL);

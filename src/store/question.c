@@ -93,6 +93,10 @@ bool lc_question_is_due(const lc_question *question, double now) {
   return question->expires_at <= now;
 }
 
+bool lc_question_expires(const lc_question *question, double now) {
+  return question->on_expiry == LC_EXPIRES && lc_question_is_due(question, now);
+}
+
 /* The state of a question after an entry about it. */
 static lc_question_state state_after(const lc_question *question, const lc_entry *entry) {
   switch (entry->status) {
@@ -106,6 +110,10 @@ static lc_question_state state_after(const lc_question *question, const lc_entry
       return LC_QUESTION_EXPIRED;
     case LC_ENTRY_SUPERSEDED:
       return LC_QUESTION_SUPERSEDED;
+    case LC_ENTRY_FAILED: /* nor will what was to be done at its expiry */
+      if (question->on_expiry != LC_EXPIRES && lc_question_is_due(question, entry->at))
+        return LC_QUESTION_EXPIRED;
+      return LC_QUESTION_OPEN;
     default: /* not applied, so it can be answered again */
       return LC_QUESTION_OPEN;
   }
@@ -181,7 +189,7 @@ static lc_status expire(lc_writer *w, lc_question *question, lc_error *error) {
 
 lc_status lc_withdraw_question(lc_writer *w, lc_question *question, double at, lc_text details, lc_text why, lc_error *error) {
   lc_entry ended = { .status = LC_ENTRY_SUPERSEDED, .at = at, .details = details, .error = why };
-  return lc_question_is_due(question, w->now) ? expire(w, question, error) : end_question(w, question, &ended, w->now, error);
+  return lc_question_expires(question, w->now) ? expire(w, question, error) : end_question(w, question, &ended, w->now, error);
 }
 
 lc_status lc_find_open_question(const lc_writer *w, lc_text company, bool *found, lc_question *question, lc_error *error) {
@@ -253,7 +261,7 @@ typedef struct due_list {
   uint8_t ids[MOST_EXPIRED][LC_QUESTION_ID_SIZE];
 } due_list;
 
-/* Whether the question expires now. If its company has an unfinished entry, it was answered in time. */
+/* Whether the question expires now, without effect. If its company has an unfinished entry, it was answered in time. */
 static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant, const uint8_t *id, double now, bool *may,
                             lc_error *error) {
   lc_key key = lc_key_of_question(tenant, id);
@@ -266,7 +274,7 @@ static lc_status may_expire(lc_store *store, MDB_txn *txn, const lc_key *tenant,
   lc_status status = lc_store_fail(store, LC_PART_JOURNAL, rc, "cannot read a question", error);
   if (status == LC_OK)
     status = lc_question_unpack(value.mv_data, value.mv_size, &question, error);
-  if (status != LC_OK || question.state != LC_QUESTION_OPEN || !lc_question_is_due(&question, now))
+  if (status != LC_OK || question.state != LC_QUESTION_OPEN || !lc_question_expires(&question, now))
     return status;
   key = lc_key_of_company(tenant, &question.company);
   rc = lc_get(store, txn, LC_TABLE_APPLYING, &key, &value);
@@ -398,7 +406,7 @@ static int seek_newest(MDB_cursor *cursor, page *p, lc_key *id) {
 }
 
 static bool is_wanted(const lc_query *query, const lc_question *question) {
-  bool overdue = query->unswept && question->state == LC_QUESTION_OPEN && lc_question_is_due(question, query->now);
+  bool overdue = query->unswept && question->state == LC_QUESTION_OPEN && lc_question_expires(question, query->now);
   lc_question_state state = overdue ? LC_QUESTION_EXPIRED : question->state;
   return (query->states & 1U << state) != 0
       && (query->user.size == 0 || (query->user.size == question->user.size

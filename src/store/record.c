@@ -70,7 +70,8 @@ static const size_t entry_head_1 = offsetof(entry_head, written); /* the size of
 
 typedef struct question_head {
   uint8_t version, state, trigger, company_is_integer;
-  uint8_t company_size, user_size, has_rule, takes_back;
+  uint8_t company_size, user_size, has_rule;
+  uint8_t flags; /* 1: takes back; 2 times lc_on_expiry, which is 0 in questions of older editions */
   uint64_t entry;
   double created_at, expires_at, resolved_at;
   uint64_t revision;
@@ -257,7 +258,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
     .created_at = question->created_at, .expires_at = question->expires_at, .resolved_at = question->resolved_at,
     .lead_status = question->lead_status, .from = question->from, .to = question->to, .category = question->category,
     .body_size = (uint32_t)question->body.size, .answer_size = (uint32_t)question->answer.size,
-    .has_rule = question->rule != 0, .takes_back = question->takes_back,
+    .has_rule = question->rule != 0, .flags = (uint8_t)(question->takes_back | question->on_expiry << 1),
   };
   memcpy(head.id, question->id, sizeof head.id);
   memcpy(memory, &head, sizeof head);
@@ -270,7 +271,7 @@ void lc_question_pack(const lc_question *question, void *memory) {
 
 static bool question_head_fits(const question_head *head, size_t size) {
   return head->version == CONFIRMATION_VERSION && head->state < LC_QUESTION_STATES && lc_is_trigger(head->trigger)
-      && head->has_rule <= 1 && head->takes_back <= 1 && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
+      && head->has_rule <= 1 && head->flags < 2 * LC_ON_EXPIRIES && size == sizeof *head + rule_size(head->has_rule) + head->company_size + head->user_size + (size_t)head->body_size + (size_t)head->answer_size;
 }
 
 lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *question, lc_error *error) {
@@ -285,7 +286,8 @@ lc_status lc_question_unpack(const void *bytes, size_t size, lc_question *questi
     .state = (lc_question_state)head.state, .trigger = head.trigger, .entry = head.entry, .revision = head.revision,
     .created_at = head.created_at, .expires_at = head.expires_at, .resolved_at = head.resolved_at,
     .lead_status = head.lead_status, .from = head.from, .to = head.to, .category = head.category,
-    .takes_back = head.takes_back != 0, .company.is_integer = head.company_is_integer != 0,
+    .takes_back = (head.flags & 1) != 0, .on_expiry = head.flags >> 1,
+    .company.is_integer = head.company_is_integer != 0,
   };
   memcpy(question->id, head.id, sizeof question->id);
   if (!take_rule(&at, head.has_rule, &question->rule))

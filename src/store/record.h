@@ -142,6 +142,7 @@ typedef struct lc_question {
   int32_t from, to;    /* the category when it was asked, and the proposal */
   int32_t category;    /* the applied answer; 0: none */
   bool takes_back;     /* asked by a rule that takes back what the event's sale did */
+  uint8_t on_expiry;   /* lc_on_expiry; unless LC_EXPIRES, it stays open until that is done */
   lc_company company;
   lc_text user;        /* the id of the actor whose event asked */
   lc_text body;        /* JSON: the options, sale, contact and actor */

@@ -136,154 +136,6 @@ typedef struct lc_cursor {
 /* Copies out the value of a cursor. LC_NOT_FOUND. */
 lc_status lc_store_cursor(lc_store *store, lc_text tenant, lc_text name, lc_error *error);
 
-/* ---- handling events --------------------------------------------------------------------- */
-
-/* What an event lacks that only the caller can supply. */
-typedef enum lc_lack {
-  LC_LACKS_LICENCE,  /* "licence": whether the tenant is licensed */
-  LC_LACKS_CATEGORY, /* "category": the company's, from the host that keeps it */
-  LC_LACKS_FACTS,    /* "facts": those that the host may know, for the conditions of rules */
-  LC_LACKS_VERDICT,  /* "verdict": of the guards, and of a user who has answered already, on the decision */
-  LC_LACKS_DETAILS,  /* "details": none at all, since these cannot be stored */
-  LC_LACKS_END,      /* "end": the company's entry `first` is still applying and must end first */
-  LC_LACKS_TURN,     /* "turn": an earlier event of the same company or id must be handled first */
-  LC_LACKS_COMMIT,   /* "commit": nothing, but the call may not write it */
-  LC_LACKS           /* how many there are */
-} lc_lack;
-
-extern const char *const lc_lack_names[LC_LACKS];
-
-typedef enum lc_case_state {
-  LC_OPEN,      /* not reached yet */
-  LC_LACKING,   /* reached, but it lacks something */
-  LC_WRITTEN,   /* it matched: its entry is in the journal or, with an overlay, would be */
-  LC_SKIPPED,   /* it matched and would have asked, but LC_CONFIRM_SKIP says no */
-  LC_UNMATCHED, /* it did not match, because of `reason` */
-  LC_OVER,      /* what was scheduled has ended, or is looked at later */
-  LC_LINED_UP,  /* it waits behind an unfinished change: its entry is in the journal */
-  LC_DUPLICATE  /* its id has already made the entry `first`; 0: it came to nothing */
-} lc_case_state;
-
-/* The match of a rule with `after`. */
-typedef struct lc_later {
-  bool is_there;
-  int32_t rule, to;
-  double due;     /* seconds since 1970 */
-  uint64_t entry; /* where it is scheduled; 0: nowhere */
-} lc_later;
-
-/* One event, what is known about it, and its outcome. */
-typedef struct lc_case {
-  /* The event. The caller sets the entry's trigger, lead status, company, event id, details and `at`. The decision sets
-   * `action`, `from` (0: unknown), `to`, `revision`, `status` and the question's id. */
-  lc_entry entry;
-  lc_text user;       /* the id of the actor, who is asked; empty: the program itself */
-  lc_text sale;       /* the id of its sale, where rules take back what sales did; else it may be empty */
-  bool is_given;      /* the event says which category the company has: */
-  int32_t given;      /* this one; 0: one that does not exist */
-  bool has_choice;    /* the user answered before the event came: */
-  int32_t choice;     /* the category to set, which counts only for a decision that asks; 0: it stays, whatever is decided */
-  bool is_unkeepable; /* its details cannot be stored */
-  size_t first_fact;  /* as in lc_facts, of the handling's `known` */
-  bool misses_facts;  /* some that the host may know were not asked for */
-  uint64_t carries_out; /* it is no event, but this scheduled entry, whose time has come: */
-  uint64_t queued;    /* likewise, but this queued entry, whose turn has come */
-  uint64_t held;      /* likewise, but this held entry, which somebody releases: */
-  lc_text released;   /* its details from then on, with who did; empty: as they are */
-  int32_t alone;      /* with `carries_out` or `held`: only the rule with this id decides; 0: the one without */
-  /* What the caller has found out. It counts only while it still fits. */
-  bool is_known;    /* the host was asked for the category when the company's newest entry was `newest`: */
-  int32_t category; /* its answer; 0: none */
-  uint64_t newest;
-  uint64_t passed;  /* the decision (its `about`) that got a verdict; 0: none: */
-  int32_t target;   /* the category to set; 0: as decided */
-  bool keep;        /* the user declined, so the category stays */
-  /* The outcome. */
-  lc_case_state state;
-  lc_lack lack;     /* for LC_LACKING */
-  lc_reason reason; /* for LC_UNMATCHED and LC_WRITTEN */
-  bool is_answered; /* the choice counts; for LC_LACKS_VERDICT and whatever was decided */
-  lc_later later;   /* what it schedules, or would; `entry` is that itself where nothing is decided at once */
-  uint64_t about;   /* for LC_LACKS_VERDICT: identifies the decision; below 2^53 */
-  uint64_t first;   /* for LC_DUPLICATE and LC_LACKS_END */
-  bool has_shadows; /* rules that are shadows would do something, which is to be noted */
-  bool is_tried;    /* its trigger has such rules: then it is remembered though no other rule is enabled */
-  bool is_late;     /* for LC_UNMATCHED: it matched, but a later event has changed the company already */
-  bool closes;      /* for LC_UNMATCHED: there was nothing to take back but its sale's open question, which is superseded */
-  bool unschedules; /* likewise of what its sale has scheduled */
-  lc_move made;     /* own: what its sale did, as in lc_facts */
-} lc_case;
-
-/* What to do with a decision that asks when there is no answer yet. */
-typedef enum lc_confirm {
-  LC_CONFIRM_ASK,    /* "ask": put a question into the inbox */
-  LC_CONFIRM_ACCEPT, /* "accept": act as if the user had accepted */
-  LC_CONFIRM_SKIP,   /* "skip": do nothing */
-  LC_CONFIRMS        /* how many there are */
-} lc_confirm;
-
-extern const char *const lc_confirm_names[LC_CONFIRMS];
-
-typedef struct lc_overlay lc_overlay;
-
-enum { LC_LATE_SECONDS = 60 }; /* by how much the clocks of several sources may differ */
-
-/* How to handle events. Zeroed: a host keeps the companies, and there are no guards. */
-typedef struct lc_handling {
-  lc_text tenant;
-  double now;
-  bool keeps_companies;    /* this store keeps the companies; else a host does, and changes are written as applying: */
-  double claim;            /* seconds that the host may take for them; 0: whoever claims them makes them */
-  bool queues;             /* events of companies with an unfinished change are queued; else they lack its end */
-  size_t most;             /* how many the host takes at once; 0: any number */
-  int32_t start;           /* unknown companies are added in this category, if they are kept here; 0: they are not */
-  bool needs_licence;      /* nobody has looked yet whether the tenant is licensed */
-  bool is_guarded;         /* guards judge what matched */
-  bool schedules_nothing;  /* what would be scheduled is only told */
-  uint64_t facts_of;       /* the checksum of the ruleset for whose fields the facts were read: */
-  const lc_known *known;   /* these, of all events */
-  lc_confirm confirm;
-  double ttl;              /* seconds until a question expires */
-  bool skips_late;         /* an event that says it happened over LC_LATE_SECONDS before the event of the company's newest applied
-                            * change is not applied. Changes whose events did not say when they happened do not count. */
-  bool remembers;          /* they are live events: ids of those that come to nothing are remembered (lc_store_remember), what shadows would do
-                            * is noted, and limits hold */
-  bool look;               /* look at all events, as if earlier ones were written, before writing any: so all that they lack is
-                            * known at once. Else write what is complete and decide what follows from there. */
-  bool foresee;            /* only look, and leave the foreseen outcome in the events */
-  lc_overlay *overlay;     /* takes what would be written (overlay.h); NULL: the store does */
-  const lc_cursor *cursor; /* moves in the same transaction, if that leaves no event open */
-  uint64_t digest;         /* all events and the cursor are written, or none: LC_CONFLICT unless the outcomes have this digest;
-                            * 0: as above */
-} lc_handling;
-
-/* Looks at events, in order, without writing. LC_STALE: the rules are no longer those for which facts were read. `*first` is the first one to write; all before it are done or lack something.
- * It is `count` when there is none, or when the caller must supply something first. */
-lc_status lc_store_look(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t *first, lc_error *error);
-
-/* Decides the events from `first` on, in order, and writes them and their changes, in one transaction. LC_STALE as above. An answer that was
- * given about another state of things is asked for again. An event that lacks something is left out, and so are later ones
- * of its company and id. */
-lc_status lc_store_handle(lc_store *store, const lc_handling *how, lc_case *cases, size_t count, size_t first, lc_error *error);
-
-/* Remembers the ids of those of the events that came to nothing, for a reason other than LC_RULE_DISABLED (unless is_tried) and LC_UNKNOWN_CATEGORY:
- * for after lc_store_look, when lc_store_handle, which does it too, is not called. They wait in memory for the next commit of this store,
- * or for lc_store_settle, at most about 4,000; after three seconds the next call of one of these three writes them. Where there is no room to, the oldest
- * knowledge counts: new ones are not remembered. */
-void lc_store_remember(lc_store *store, const lc_handling *how, const lc_case *cases, size_t count);
-
-/* The same for one event, which came to nothing for a reason that the caller has found. */
-void lc_store_remember_one(lc_store *store, lc_text tenant, lc_text event_id, const lc_mark *mark, double now);
-
-/* Writes what is waiting. */
-lc_status lc_store_settle(lc_store *store, lc_error *error);
-
-/* Whether no event is open any more, so that a cursor has moved. */
-bool lc_are_all_done(const lc_case *cases, size_t count);
-
-/* A digest, below 2^53, of the outcomes of the events up to the first one without an outcome. */
-uint64_t lc_digest(const lc_case *cases, size_t count);
-
 /* ---- answers, and changes without an event ------------------------------------------------- */
 
 typedef enum lc_write_result {
@@ -298,12 +150,13 @@ typedef enum lc_write_result {
  * LC_ENTRY_APPLYING: the host makes the change; this store claims it, unless `claim` is 0.
  * LC_ENTRY_UPDATED: the company is kept here and changes with it. The entry becomes LC_ENTRY_CONFLICT when the company is not
  *   in `from`.
- * LC_ENTRY_DECLINED: only noted.
+ * LC_ENTRY_DECLINED, LC_ENTRY_EXPIRED: only noted.
  * A change closes an open question of the company. An answer closes the question that its entry names: at once, or when the
  * entry is finished. */
 typedef struct lc_write {
   lc_entry entry;         /* in; its id and its status are set */
   bool is_answer;         /* in: to the question entry.question; else a change */
+  bool by_expiry;         /* in, for an answer: the one that the question has when its time is over (lc_on_expiry) */
   uint64_t newest;        /* in, for a change: the company's newest entry, from lc_store_newest */
   bool continues;           /* in: not that one, but a change that this call has made */
   lc_write_result result; /* out */
@@ -431,7 +284,7 @@ lc_status lc_store_questions(lc_store *store, lc_text tenant, const lc_query *qu
 lc_status lc_store_count_questions(lc_store *store, lc_text tenant, const lc_query *query, size_t *count, lc_error *error);
 
 /* Expires some of the open questions that are over by `now`, each with an entry, in one transaction; skips those that are
- * being answered. `expired` is how many; `more` is whether there may be others. */
+ * being answered, and those with something to be done then (lc_on_expiry). `expired` is how many; `more` is whether there may be others. */
 lc_status lc_store_expire(lc_store *store, lc_text tenant, double now, size_t *expired, bool *more, lc_error *error);
 
 /* Gives an open question to another user, in one transaction: its user and its body. LC_CONFLICT: it is not open any more, or its company or
@@ -480,97 +333,6 @@ typedef struct lc_ending {
 
 /* Ends scheduled and queued entries, in one transaction. */
 lc_status lc_store_end_scheduled(lc_store *store, lc_text tenant, lc_ending *endings, size_t count, double now, lc_error *error);
-
-/* ---- companies that are renamed, merged, deleted -------------------------------------------- */
-
-typedef enum lc_fate {
-  LC_FATE_RENAMED,   /* "renamed": it is called `to` now */
-  LC_FATE_MERGED,    /* "merged": it has become part of `to`, which keeps its category */
-  LC_FATE_DELETED,   /* "deleted": there is no such company any more */
-  LC_FATE_FORGOTTEN, /* "forgotten": deleted, and nothing may have its id: `to` is put in the place of it */
-  LC_FATES           /* how many there are */
-} lc_fate;
-
-extern const char *const lc_fate_names[LC_FATES];
-
-typedef enum lc_move_result {
-  LC_MOVED,        /* "moved" */
-  LC_MOVE_BUSY,    /* "busy": not written: `company` has an unfinished change that stands in the way */
-  LC_MOVE_UNKNOWN, /* "unknown": not written: `company` is not kept here */
-  LC_MOVE_TAKEN    /* "taken": not written: a company `to` is kept here already */
-} lc_move_result;
-
-/* What has become of a company. */
-typedef struct lc_move_company {
-  lc_fate fate;
-  lc_company from, to;   /* `to` is another one; not for LC_FATE_DELETED */
-  bool keeps_companies;  /* this store keeps them: its record moves, too, or is removed */
-  int32_t category;      /* LC_FATE_MERGED: that of `to`, where a host keeps it and said so; 0: unknown */
-  lc_text details;       /* JSON of the note: the actor */
-  lc_text why;           /* why something was called off, as the error of its entry */
-  bool idle;             /* as for lc_store_claim, of `from` */
-  lc_move_result result; /* out */
-  const lc_company *company; /* out, for LC_MOVE_BUSY and LC_MOVE_UNKNOWN: `from` or `to` */
-  bool was_kept;         /* out: this store kept it */
-  uint64_t entry;        /* out: the note; 0: nothing was known of the company, so nothing was written */
-  uint64_t moved;        /* out: how many entries, of both logs */
-  uint64_t closed;       /* out: how many open questions, scheduled and unfinished entries ended */
-} lc_move_company;
-
-/* Writes it down, at the time `now`, in one transaction: an entry says so (a note), and what was kept of `from` is kept of `to`.
- *
- * Entries, questions, what is scheduled: they are those of `to`. Entries of a merged company have it as their `former`; those of
- * a deleted one `is_gone`; neither counts as a change of the company any more. An entry that is_gone already stays.
- * An unfinished change of a renamed company stays unfinished, under its new name. Where `from` is no more, it is LC_ENTRY_CANCELLED,
- * like what was scheduled for a deleted one; the open question of a deleted one is closed, and so is that of a merged one
- * which was asked in another category than that of `to`. Of two open questions, or scheduled entries, the newer stays.
- * It takes time that grows with the number of entries of `from`. */
-lc_status lc_store_move(lc_store *store, lc_text tenant, lc_move_company *move, double now, lc_error *error);
-
-/* ---- erasing persons ------------------------------------------------------------------------ */
-
-/* Where persons are named. What else comes to keep something of events, their persons or actors is added here. (The records of runs,
- * counters name nobody; a seen-mark goes with the event id of its entry; for marks there is lc_store_erase_marks.) */
-typedef enum lc_traces {
-  LC_TRACES_QUESTIONS, /* "questions" */
-  LC_TRACES_REVISIONS, /* "revisions": who saved configs */
-  LC_TRACES_UNCHANGED, /* "unchanged": entries of events that changed nothing */
-  LC_TRACES_JOURNAL,   /* "journal": the other entries; the last, since new ones are added while the others are looked through */
-  LC_TRACES_PLACES     /* how many there are */
-} lc_traces;
-
-extern const char *const lc_traces_names[LC_TRACES_PLACES];
-
-/* How far a search has come, in one of the places. */
-typedef struct lc_trace_place {
-  uint8_t key[LC_QUESTION_ID_SIZE];
-  size_t size; /* 0: before the first; 0 again: behind the last */
-} lc_trace_place;
-
-/* Copies out a list of the next records in which one of the texts stands: the packed entries or questions; of a revision, its number
- * (uint64_t) and its JSON. A call looks at a limited number of records, so the list may be empty. `place` as that of lc_store_due. */
-lc_status lc_store_find_traces(lc_store *store, lc_text tenant, lc_traces where, const lc_text *texts, size_t count,
-                               lc_trace_place *place, lc_error *error);
-
-/* What to put in the place of the texts of one record. */
-typedef struct lc_erasure {
-  lc_text record;     /* as it was found; another one than is there now is left alone */
-  lc_text json;       /* an entry's details, a question's body, or the JSON of a revision; absent (NULL): as it is */
-  lc_text answer;     /* of a question; likewise */
-  bool no_user;       /* a question: nobody was asked by name */
-  bool no_error;      /* an entry has no error */
-  bool no_event_id;   /* an entry has no event id, which does not count as seen any more */
-  lc_company former;  /* of an entry, in the place of the one that it has; absent: as it is */
-  bool lost;          /* out: the record has changed, and was left alone */
-} lc_erasure;
-
-/* Writes them, in one transaction. */
-lc_status lc_store_erase(lc_store *store, lc_text tenant, lc_traces where, lc_erasure *erasures, size_t count, lc_error *error);
-
-/* Erases the marks in whose event id or error one of the texts stands as a word; with `companies` also those of companies with one of
- * these ids. `from` is 0 at first, then where the next call goes on, 0 again at the end. `erased`: how many. */
-lc_status lc_store_erase_marks(lc_store *store, lc_text tenant, const lc_text *texts, size_t count, bool companies, uint64_t *from,
-                               size_t *erased, lc_error *error);
 
 /* ---- all that was done, in order ----------------------------------------------------------- */
 

@@ -40,7 +40,8 @@ local function history_rows(entries, name)
     rows[#rows + 1] = {
       ("%d"):format(entry.entry), tables.time(entry.at), event_of.key(entry.company), entry.rule or "",
       entry.rule and name(entry.from) or "", entry.rule and name(entry.to) or "",
-      shown_status(entry) .. (entry.takes_back and " (take back)" or ""), shown_actor(entry.actor), entry.run or "",
+      shown_status(entry) .. (entry.takes_back and " (take back)" or "")
+        .. (entry.by_expiry and " (no answer)" or ""), shown_actor(entry.actor), entry.run or "",
     }
   end
   return rows

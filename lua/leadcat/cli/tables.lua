@@ -278,7 +278,7 @@ local function rule_row(cfg, rule, language)
   local name = target and config.name(target, language) or rule.take_back and "(takes back)" or ""
   local number, unit = after.parts(rule)
   local how = { number and ("after %d %s"):format(number, unit) or nil }
-  how[#how + 1] = rule.ask and "asks first" or nil
+  how[#how + 1] = rule.ask and ("asks first" .. (rule.on_expiry and (", else %ss"):format(rule.on_expiry) or "")) or nil
   how[#how + 1] = rule.shadow and "on trial" or nil
   how[#how + 1] = rule.limit and ("at most %d in %d h"):format(rule.limit.changes, rule.limit.hours) or nil
   return { rule.enabled and "on" or "off", trigger, name, table.concat(how, ", ") }

@@ -3,6 +3,7 @@
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local unicode = require "leadcat.util.unicode"
 
 local confirmation = {}
 
@@ -29,11 +30,39 @@ local confirmation = {}
 ---@field resolved_at? number seconds since 1970: when it left the state open
 ---@field resolved_by? leadcat.Actor who answered, or whose newer event superseded it
 ---@field category? integer the answer that was applied
+---@field on_expiry? "accept"|"decline" what is done when nobody answers in time; until that is done, it is open
+---@field by_expiry? true that was done
 
 ---@class leadcat.Assigned
 ---@field to leadcat.Actor whose question it is now; without an id when that person was forgotten
 ---@field by? leadcat.Actor who gave it; nil: the program
 ---@field at number seconds since 1970
+---@field stands_in_for? leadcat.Actor in whose place that user is asked
+
+local LONGEST_NAME = 200 -- bytes
+
+--- What is wrong with a user to whom a question is to belong, behind the name of that; nil when nothing is.
+---@param user any
+---@return string?
+function confirmation.user_problem(user)
+  if type(user) ~= "table" then
+    return ": a user {id, name} expected"
+  end
+  local key, problem = event_of.key(user.id)
+  if not key then
+    return ".id " .. problem
+  elseif user.name ~= nil and (type(user.name) ~= "string" or #user.name > LONGEST_NAME) then
+    return (".name: a text of at most %d bytes expected, got %s"):format(LONGEST_NAME,
+      unicode.visible(tostring(user.name):sub(1, 60)))
+  end
+end
+
+--- What is kept of a user.
+---@param actor? leadcat.Actor
+---@return leadcat.Actor?
+function confirmation.person(actor)
+  return actor and { id = actor.id, name = type(actor.name) == "string" and actor.name or nil }
+end
 
 --- The categories that a user may choose: all that are not deleted, in the config's order.
 ---@param cfg leadcat.Config
@@ -73,7 +102,7 @@ local function describe(asked, told, tenant)
     tenant = tenant, company = told.company or asked.company, trigger = asked.trigger,
     rule = config.rule_key(asked.trigger, asked.lead_status, asked.rule_id),
     lead_status = asked.lead_status, from = asked.from,
-    to = asked.to, takes_back = asked.takes_back,
+    to = asked.to, takes_back = asked.takes_back, on_expiry = asked.on_expiry,
     revision = asked.revision, sale = told.sale, contact = told.contact, facts = told.facts, actor = told.actor,
   }
 end
@@ -115,6 +144,7 @@ function confirmation.record(stored, tenant)
   record.id, record.state, record.options = stored.id, stored.state, json.array(body.options or {})
   record.created_at, record.expires_at = stored.created_at, stored.expires_at
   record.resolved_at, record.resolved_by, record.category = stored.resolved_at, answer.actor, stored.category
+  record.by_expiry = answer.by_expiry
   return record
 end
 

@@ -36,6 +36,13 @@ local MAX_INTEGER = 2 ^ 53
 local LAST_TIME = 253402300799 -- the end of the year 9999
 local BUILT_IN = schema.set(config.TRIGGERS)
 
+--- Whether the trigger is none of the integrator's own.
+---@param trigger any
+---@return boolean
+function event.is_built_in(trigger)
+  return trigger ~= nil and BUILT_IN[trigger] or false
+end
+
 local function is_integer(value)
   return type(value) == "number" and value % 1 == 0 and value > -MAX_INTEGER and value < MAX_INTEGER
 end

@@ -103,7 +103,7 @@ local function check_id(id)
   end
 end
 
---- Closes the questions whose time is over, some at a time. Counts them.
+--- Closes the questions that expire without effect, some at a time. Counts them. (`events/expiry.lua` does the rest.)
 ---@return integer? expired, string? message, string? code
 function question.expire(self)
   local total, idle = 0, 0
@@ -119,10 +119,10 @@ function question.expire(self)
 end
 
 local function is_overdue(self, stored)
-  return stored.state == "open" and stored.expires_at <= self:_now()
+  return stored.state == "open" and not stored.on_expiry and stored.expires_at <= self:_now()
 end
 
--- An open question whose time is over has expired, even when that could not be written. `swept`: it could be written,
+-- An open question whose time is over has expired (but for one with `on_expiry`), even when that could not be written. `swept`: it could be written,
 -- so the question is open because it is being answered right now.
 local function to_record(self, stored, swept)
   if not swept and is_overdue(self, stored) then
@@ -244,8 +244,13 @@ function question:_closed(record)
   return nil, ended, record.state == "expired" and "expired" or "already_resolved", record
 end
 
--- The answer as an item of the journal.
-local function answer_item(self, record, answer, actor)
+--- The answer as an item of the journal.
+---@param self leadcat.Engine
+---@param record leadcat.Confirmation
+---@param answer leadcat.Answer
+---@param actor? leadcat.Actor
+---@return table? item, string? message, string? code `invalid`: the category is no live one
+function question.answer_item(self, record, answer, actor)
   local choice = not answer.decline and (answer.category or record.to)
   local cfg, message, code = settings.known(self)
   if not cfg then
@@ -279,8 +284,13 @@ local function give(self, record, item)
   return outcome, message, code
 end
 
--- Reports the outcome for the event that asked, with the answering actor.
-local function report(self, record, actor, outcome)
+--- Reports the outcome for the event that asked, with the answering actor.
+---@param self leadcat.Engine
+---@param record leadcat.Confirmation
+---@param actor? leadcat.Actor
+---@param outcome leadcat.Outcome
+---@return leadcat.Outcome outcome
+function question.report(self, record, actor, outcome)
   if outcome.status == "conflict" then
     local ok, category = self._companies.category(self, record.company)
     outcome.category = ok and category or nil
@@ -328,14 +338,14 @@ function question:resolve(id, answer, options)
       return self:_closed(record)
     end
     local item
-    item, message, code = answer_item(self, record, answer, actor)
+    item, message, code = question.answer_item(self, record, answer, actor)
     if not item then
       return nil, message, code
     end
     local outcome
     outcome, message, code = give(self, record, item)
     if outcome then
-      return report(self, record, actor, outcome)
+      return question.report(self, record, actor, outcome)
     elseif code then
       return nil, message, code
     end

@@ -1,11 +1,12 @@
 --- Reads what a client sent: bodies, forms and parameters. Only `response.fail` is raised.
 
 local json = require "leadcat.util.json"
-local merged = require "leadcat.util.merged"
 local response = require "leadcat.http.response"
 local url = require "leadcat.util.url"
 
 local request = {}
+
+local MOST_EXACT = 2 ^ 53 -- numbers beyond are not exact
 
 request.MAX_BODY = 1024 * 1024 -- bytes
 
@@ -14,7 +15,7 @@ request.MAX_BODY = 1024 * 1024 -- bytes
 ---@field path string decoded, without the query, with the prefix
 ---@field query? string not decoded
 ---@field headers table<string, string|string[]> by lower-case name; a list when it was given more than once. `authenticate` gets texts only, and may go through them with `pairs`: those that may be given more than once are joined; of others that were, none is there, and asking for one by its name answers the request with 400
----@field body? string|fun(): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
+---@field body? string|fun(request: leadcat.http.Request): string?, string? the bytes, or a function that reads them; it fails with nil, "too_large" or nil, message
 
 -- Headers that may be given more than once, and what joins them.
 local LISTS = {
@@ -41,13 +42,27 @@ end
 ---@return leadcat.http.Request
 function request.of(received)
   local sent, texts = received.headers, {}
-  for name, value in pairs(type(sent) == "table" and sent or {}) do -- what is none fails when it is read
-    if type(value) == "string" or LISTS[name] then
+  local is_table = type(sent) == "table" -- what is none fails when it is read
+  local has_more = not is_table or getmetatable(sent) ~= nil
+  for name, value in pairs(is_table and sent or {}) do
+    if type(value) == "string" then
+      texts[name] = value
+    elseif LISTS[name] then
       texts[name] = header_of(texts, sent, name)
+    else
+      has_more = true
     end
   end
-  local headers = setmetatable(texts, { __index = function(headers, name) return header_of(headers, sent, name) end })
-  return merged(received, { headers = headers })
+  if has_more then
+    setmetatable(texts, { __index = function(headers, name) return header_of(headers, sent, name) end })
+  end
+  local copy = { method = nil, path = nil, query = nil, headers = texts, body = nil, size = nil } -- with room for these
+  for name, value in pairs(received) do
+    if name ~= "headers" then
+      copy[name] = value
+    end
+  end
+  return copy
 end
 
 --- The fields of a form or a query. The last one of a name counts.
@@ -74,7 +89,7 @@ function request.is_form(received)
   return content_type(received) == FORM
 end
 
---- The bytes of the body as they were sent; or nil, message, code.
+--- The bytes of the body as they were sent, whose number is the request's `size` then; or nil, message, code.
 function request.bytes(received)
   local coding = received.headers["content-encoding"] or ""
   if coding ~= "" and coding:lower() ~= "identity" then
@@ -82,13 +97,14 @@ function request.bytes(received)
   end
   local body, message = received.body or "", nil
   if type(body) == "function" then
-    body, message = body()
+    body, message = body(received)
   end
   if not body and message ~= "too_large" then
     return nil, message, "io"
   elseif not body or #body > request.MAX_BODY then
     return nil, nil, "too_large"
   end
+  received.size = #body
   return body
 end
 
@@ -180,6 +196,14 @@ end
 function request.has_tag(received, tag)
   local tags = request.tags(received.headers["if-none-match"] or "") or {}
   return tags[tag] or tags["*"] or false
+end
+
+--- The number of a revision or a draft, in an address or a form.
+---@param text? string
+---@return integer? number nil: it is none
+function request.number(text)
+  local number = type(text) == "string" and text:find "^[1-9]%d*$" and tonumber(text)
+  return number and number <= MOST_EXACT and json.integer(number) or nil
 end
 
 local MOST_MINUTES = 14 * 60

@@ -22,8 +22,10 @@ function response.new(status, body, content_type, headers)
     ["Content-Type"] = content_type, ["Content-Length"] = body and ("%d"):format(#body),
     ["Cache-Control"] = "no-store", ["X-Content-Type-Options"] = "nosniff",
   }
-  for name, value in pairs(headers or {}) do
-    all[name] = value
+  if headers then
+    for name, value in pairs(headers) do
+      all[name] = value
+    end
   end
   return { status = status, headers = all, body = body }
 end

@@ -46,10 +46,12 @@ local function proposed_by(self, stored)
   return rule and rule.set_category
 end
 
--- Whether the entry may tell of an answer: its rule asks. What came without a question in a run was taken as accepted.
+-- Whether the entry may tell of an answer: its rule asks. What came without a question in a run was taken as accepted; where nobody
+-- answered in time, nobody has chosen.
 local function counts(stored)
   return stored.action == "confirm" and stored.from ~= 0 and not stored.is_gone and not stored.former
-    and not stored.takes_back and not journal.undoes(stored) and (stored.confirmation or not journal.run(stored))
+    and not stored.takes_back and not journal.undoes(stored) and not journal.by_expiry(stored)
+    and (stored.confirmation or not journal.run(stored))
 end
 
 -- The case that an entry completes. Of a question the answer is met first, and waits in `open` for the entry that has asked, which knows what

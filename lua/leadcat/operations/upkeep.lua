@@ -4,11 +4,11 @@
 local calendar = require "leadcat.insight.calendar"
 local cursor = require "leadcat.util.cursor"
 local drafts = require "leadcat.rules.drafts"
+local expiry = require "leadcat.events.expiry"
 local later = require "leadcat.events.later"
 local merged = require "leadcat.util.merged"
 local options_of = require "leadcat.util.options"
 local platform = require "leadcat.util.platform"
-local question = require "leadcat.events.question"
 local unicode = require "leadcat.util.unicode"
 
 ---@class leadcat.engine.upkeep: leadcat.Engine the engine's methods that stand here
@@ -48,7 +48,7 @@ local function trim(self, what)
 end
 
 local function expire(engine)
-  local expired, message, code = question.expire(engine)
+  local expired, message, code = expiry.carry_out(engine)
   return expired and { expired = expired }, message, code
 end
 
@@ -86,7 +86,7 @@ local function work_on(engine, work, counts)
   return done, message, code
 end
 
---- Closes this tenant's expired questions, and removes what is older than is kept.
+--- Ends this tenant's questions whose time is over (`expired`, also where `on_expiry` was done), and removes what is older than is kept.
 ---@return {expired: integer, removed: integer}? counts, string? message, string? code `unavailable`, `full`, `io`, `corrupt`
 function upkeep:sweep()
   self:_check_open()
@@ -158,7 +158,7 @@ local function visit_calendars(self, run)
 end
 
 --- Does the regular maintenance, for a timer: of all tenants of the store, or of one when `leadcat.open` was given a
--- tenant. It closes expired questions, carries out what is scheduled and due, makes drafts active whose time has come, removes what `retention` does not keep, and frees the reader slots of killed
+-- tenant. It ends questions whose time is over (`expired`, also where the rule's `on_expiry` was done), carries out what is scheduled and due, makes drafts active whose time has come, removes what `retention` does not keep, and frees the reader slots of killed
 -- processes (after which a config that one of them saved is seen). Last, because hosts may be slow, it finishes changes
 -- that a crash or a failing host left. It costs the work that is due, plus a look at each tenant with open questions
 -- or something scheduled and at each unfinished change. An engine's first call looks at all journals, each later call at about 4,000. A

@@ -129,7 +129,10 @@ local function who(model, entry)
   else
     local question = closed_question(model, entry)
     answered_by = question and question.state ~= "superseded" and question.resolved_by
-    key = answered_by and "history.answered_by"
+    key = answered_by and "history.answered_by" or question and question.by_expiry and "history.by_expiry"
+  end
+  if entry.by_expiry then
+    key = "history.by_expiry"
   end
   if entry.ended_by then
     answered_by, key = entry.ended_by, "history.cancelled_by"

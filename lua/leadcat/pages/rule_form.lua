@@ -3,8 +3,10 @@
 -- wherever that is moved. Pure.
 
 local condition_row = require "leadcat.pages.condition_row"
+local config = require "leadcat.rules.config"
 local json = require "leadcat.util.json"
 local rule_starts = require "leadcat.pages.rule_starts"
+local schema = require "leadcat.rules.schema"
 
 local rule_form = {}
 
@@ -171,6 +173,15 @@ local function set_limit(rule, row)
   end
 end
 
+local ON_EXPIRY = schema.set(config.ON_EXPIRY)
+
+-- What becomes of a question that nobody answers.
+local function set_on_expiry(rule, row)
+  if row.on_expiry then
+    rule.on_expiry = ON_EXPIRY[row.on_expiry] and row.on_expiry or nil
+  end
+end
+
 -- What is folded away; only of a row that says that it has it.
 local function set_options(reader, rule, row)
   if not row.when then
@@ -183,6 +194,7 @@ local function set_options(reader, rule, row)
   if (rule.shadow == true) ~= (row.shadow ~= nil) then
     rule.shadow = row.shadow ~= nil or nil
   end
+  set_on_expiry(rule, row)
   set_after(rule, row)
   set_limit(rule, row)
   if row.from then

@@ -22,6 +22,7 @@
 --   .when                                      that the following are sent: without it they stay as they are
 --   .forward_only; .after, .after_unit         nothing in `after`: it decides at once
 --   .shadow; .limit, .limit_hours              it is on trial; nothing in `limit`: any number of changes
+--   .on_expiry                                 "accept", "decline", or nothing
 --   .from; .from.group.NAME, .from.category.ID that the following are sent; where it starts
 --   .when.GROUP.C.field, .is, ...              a condition (`condition_row.lua`)
 --   .add.GROUP                                 the field of a condition that `add_condition` or `add_group` adds

@@ -30,7 +30,9 @@ local text, hidden, muted, checkbox = fields.text, fields.hidden, fields.muted, 
 local STATUS_TRIGGER = "lead_status_set"
 local CARDS = { "sale_won", "sale_lost", "sale_registered", STATUS_TRIGGER } -- in the order in which they are shown
 local ON_CARD = schema.set { "set_category", "ask", "lead_status", "days" }
-local FOLDED = schema.set { "when", "forward_only", "after", "from", "shadow", "limit" } -- away, also of a rule on the card
+-- Folded away, also of a rule on the card.
+local FOLDED = schema.set { "when", "forward_only", "after", "from", "shadow", "limit", "on_expiry" }
+local ON_EXPIRY = schema.set(config.ON_EXPIRY)
 local MOST = 25 -- rules of a trigger that can be changed here; the others are told
 local MOST_TOLD = 100
 local SUGGESTED_DAYS = 90
@@ -237,12 +239,16 @@ local function is_duration(number)
   return number ~= nil and schema.is_whole(number, 1, 87600)
 end
 
--- When a rule applies, if not always, how long it waits, how much it may do, and whether it is on trial.
+-- When a rule applies, if not always, how long it waits, what becomes of its questions without an answer, how much it may do, and
+-- whether it is on trial.
 local function only_when(form, rule)
   local when = type(rule.when) == "table" and conditions.all(form, rule.when, form.config.categories)
   local said = { when and text(form, "only_when", { conditions = when }) or nil }
   if is_duration(after.parts(rule)) then
     said[#said + 1] = text(form, "after", { time = wording.after(form, rule) })
+  end
+  if rule.ask == true and ON_EXPIRY[rule.on_expiry] then
+    said[#said + 1] = text(form, "without_answer_" .. rule.on_expiry)
   end
   local most = type(rule.limit) == "table" and rule.limit or {}
   if is_duration(most.hours) and schema.is_whole(most.changes, 1, 1000000) then
@@ -273,6 +279,17 @@ local function after_field(form, rule)
     fields.field(form, name .. "_unit", text(form, "after_unit"),
       h.select(fields.attributes(form, name .. "_unit", { units })), { hidden = true }),
   }
+end
+
+-- What becomes of a question that nobody answers in time.
+local function on_expiry_field(form, rule)
+  local name, chosen = form.place_of[rule].prefix .. ".on_expiry", rule.on_expiry or ""
+  return fields.field(form, name, text(form, "on_expiry"), h.select(fields.attributes(form, name, {
+    parts.map({ "", "accept", "decline" }, function(value)
+      local key = "on_expiry_" .. (value == "" and "expire" or value)
+      return h.option { value = value, selected = value == chosen, text(form, key) }
+    end),
+  })))
 end
 
 -- A number of its own, or nothing, with what is suggested.
@@ -313,7 +330,7 @@ local function options(form, rule)
   local place = form.place_of[rule]
   return {
     settings_conditions.html(form, rule, { prefix = place.prefix, button = place.button, what = title_of(form, rule) }),
-    placing(form, rule), limit_fields(form, rule),
+    placing(form, rule), on_expiry_field(form, rule), limit_fields(form, rule),
     checkbox(form, place.prefix .. ".shadow", text(form, "shadow"), rule.shadow == true),
   }
 end

@@ -39,6 +39,7 @@ local journal = {}
 ---@field undoes? integer the entry that this one undoes
 ---@field takes_back? true by a rule that takes back what the event's sale did
 ---@field run? string the id of its replay, backfill or undo of many
+---@field by_expiry? true nobody has answered its question in time: the rule's `on_expiry` was done
 ---@field error? string
 
 ---@class leadcat.Outcome
@@ -55,6 +56,7 @@ local journal = {}
 ---@field error? string
 ---@field code? string "refused" of `failed`: the host will never make the change (without it, it is tried again); of `not_taken`: as `handle` returns it
 ---@field takes_back? true by a rule that takes back what the event's sale did
+---@field by_expiry? true nobody has answered its question in time: the rule's `on_expiry` was done
 ---@field choice_ignored? true the event's `choice` did not count, because the decision does not ask
 ---@field category? integer of a conflict in `resolve`: where the company is now
 ---@field due? number of what is scheduled: when it is decided anew, in seconds since 1970
@@ -134,6 +136,13 @@ function journal.ended_by(stored, actor, why)
   return next(ended) and json.encode(merged(details_of(stored), ended))
 end
 
+--- The details of an entry, with that it is what a question came to that nobody had answered in time.
+---@param details? string
+---@return string
+function journal.with_expiry(details)
+  return json.encode(merged(details and json.decode(details) or {}, { by_expiry = true }))
+end
+
 --- Whether an entry is a note, which tells of the company itself.
 ---@param entry {trigger?: string} as hosts see it, or the store
 ---@return boolean
@@ -165,7 +174,7 @@ function journal.entry(stored, tenant)
     event_id = stored.event_id, confirmation = stored.confirmation,
     due = stored.due, scheduled = stored.scheduled, carries_out = stored.carries_out, follows = stored.follows,
     beside = stored.beside,
-    ended_by = details.ended_by,
+    ended_by = details.ended_by, by_expiry = details.by_expiry,
     undoes = stored.status ~= "superseded" and details.undoes or nil, -- a superseded entry has its successor's details
     takes_back = stored.takes_back, former = stored.former, company_deleted = stored.is_gone,
   }
@@ -185,6 +194,10 @@ function journal.run(stored)
   return detail(stored, "run", '"run":')
 end
 
+function journal.by_expiry(stored)
+  return detail(stored, "by_expiry", '"by_expiry":')
+end
+
 --- The outcome of an entry. One that is to be tried again has `failed`.
 function journal.outcome(stored)
   return {
@@ -195,7 +208,7 @@ function journal.outcome(stored)
     revision = stored.revision,
     takes_back = stored.takes_back, confirmation = stored.confirmation or stored.answers, entry = stored.entry,
     key = stored.key, error = stored.error, due = stored.due, scheduled = stored.scheduled,
-    carries_out = stored.carries_out, follows = stored.follows,
+    carries_out = stored.carries_out, follows = stored.follows, by_expiry = journal.by_expiry(stored),
   }
 end
 

@@ -48,11 +48,19 @@ local function check_trigger(found, path, trigger)
   end
 end
 
+local on_expiry = one_of(config.ON_EXPIRY, "wrong_type")
+
+local function check_on_expiry(found, path, value)
+  if value ~= nil then
+    on_expiry(found, path, value)
+  end
+end
+
 local RULE = schema.kind("a rule", {
   { "trigger", check_trigger },
   { "enabled", boolean }, { "set_category", reference }, { "ask", boolean }, { "lead_status", reference },
   { "id", reference }, { "name", description }, { "from", later }, { "when", later }, { "forward_only", boolean },
-  { "take_back", boolean }, { "shadow", boolean },
+  { "take_back", boolean }, { "shadow", boolean }, { "on_expiry", check_on_expiry },
   { "after", after.check }, { "limit", limit.check }, { "days", no_sale.check },
 })
 local FROM_CHECKS = { group = one_of(config.GROUPS, "unknown_group"), id = identity }

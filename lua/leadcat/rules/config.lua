@@ -28,6 +28,7 @@ local config = {}
 ---@field enabled? boolean
 ---@field set_category? integer id of a category
 ---@field ask? boolean
+---@field on_expiry? "accept"|"decline" what becomes of its questions that nobody answers in time; default: they expire, and nothing is done
 ---@field lead_status? integer id of a lead status, for `lead_status_set`
 ---@field days? integer for `no_sale_for`: after how many days without a sale it fires, 1 to 3650
 ---@field id? integer 1 to 2^31-1, unique and for life; one rule of a trigger (and lead status) may lack it. `normalize`, and with it `save`, gives one to the others
@@ -58,6 +59,7 @@ config.TRIGGERS = {
   no_sale.TRIGGER,
 }
 config.TAKES_BACK = { sale_reopened = true, sale_deleted = true } -- the triggers whose rules may take back what the sale did
+config.ON_EXPIRY = { "accept", "decline" } -- what may become of a question that nobody answers in time
 config.GROUPS = { "customer", "lost", "other", "partner", "potential_customer" }
 
 local LISTS = { "categories", "lead_statuses", "rules" }
@@ -254,19 +256,29 @@ local function mark_lists(from)
   end
 end
 
--- Gives an id to the rules that need one: above all that there are, else the lowest that is free.
-local function give_ids(rules)
-  local used, highest, without = {}, 0, {}
-  for _, rule in ipairs(rules) do
-    used[rule.id or 0], highest = true, math.max(highest, schema.is_whole(rule.id, 1, config.MAX_ID) and rule.id or 0)
+--- Finds ids for new rules: above all that there are, else the lowest that is free.
+---@param ... leadcat.Rule[] whose ids are taken
+---@return fun(): integer next_id
+function config.free_ids(...)
+  local used, highest = {}, 0
+  for _, rules in ipairs { ... } do
+    for _, rule in ipairs(rules) do
+      local id = schema.is_whole(rule.id, 1, config.MAX_ID) and rule.id or 0
+      used[id], highest = true, math.max(highest, id)
+    end
   end
-  local function next_id()
+  return function()
     repeat
       highest = highest < config.MAX_ID and highest + 1 or 1
     until not used[highest]
     used[highest] = true
     return highest
   end
+end
+
+-- Gives an id to the rules that need one.
+local function give_ids(rules)
+  local next_id, without = config.free_ids(rules), {}
   for _, rule in ipairs(rules) do
     local slot = not rule.id and config.slot_of(rule)
     if slot then

@@ -131,6 +131,9 @@ end
 
 -- Compares whether it does anything, and how much.
 local function compare_effect(diff, name, old, new)
+  if old.on_expiry ~= new.on_expiry then
+    say(diff, "rule_on_expiry_" .. (new.on_expiry or "expire"), { rule = name })
+  end
   if (old.shadow == true) ~= (new.shadow == true) then
     say(diff, new.shadow and "rule_shadow" or "rule_shadow_not", { rule = name })
   end

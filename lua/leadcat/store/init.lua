@@ -20,7 +20,7 @@
 --   details?, error?, due?, scheduled?, carries_out?, follows?, beside?, has_at?, former?, is_gone?`; a note (`move`) has no trigger; `details` is JSON that the store does not read. `due` is of
 --   what is or was scheduled: seconds since 1970; the next three are entries. `has_at`, of a queued one: its event gave `at`.
 -- * question: `id` (32 hex digits), `company, state, trigger, entry, revision, from, to, created_at, expires_at, lead_status?,
---   category?, resolved_at?, user?, body?, answer?`. `body` is JSON: {"options": [categories], ...} with the fields of the event's
+--   category?, resolved_at?, user?, body?, answer?, on_expiry?` ("accept" or "decline": of the rule that asked). `body` is JSON: {"options": [categories], ...} with the fields of the event's
 --   details. States: `core.question_states`; every one but `open` is final.
 -- * cursor: `{name, before?, text?, anyhow?}`: a text kept by name (1 to 72 bytes), written in place of `before` (nothing: there is
 --   none), or whatever there is (`anyhow`); without `text` it is removed.
@@ -38,7 +38,8 @@
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
 --   facts     | names, rules                         | facts = a table of what is known of them, which may have more
---   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
+--   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it,
+--             |                                      | stand_in = the id of who is asked instead of the event's user, assigned = JSON of that for the body
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
 --   turn      |                                      | nothing: events before it, of its company or id, lack something
@@ -46,7 +47,7 @@
 --
 -- The steps of each event, and the first that stops it: seen before (a number) · turn · licence · end (only where a rule is enabled for
 -- its trigger) · category (the event's own, else the store's, else the host's) · facts (where conditions decide) · the decision (`unchanged`) · verdict (where it
--- is_guarded, or the event has a choice that counts: keeping the category always does, another one only where the decision
+-- is_guarded; where it has_stand_ins and the decision asks; or the event has a choice that counts: keeping the category always does, another one only where the decision
 -- asks; `is_answered`) · how it is written · details · turn (`most` changes are applying). An answer holds
 -- only for what it was given for: a category as long as the company has no newer entry than when the host was asked, a
 -- verdict for this very rule, from, to, action and revision (`about`, below 2^53). Otherwise it is asked for again. Nothing
@@ -56,7 +57,7 @@
 -- how.confirm, as if accepted, or `reason = "skipped"` and nothing); `declined` where the user keeps the category; else the
 -- change: `updated` where keeps_companies (`conflict` when the company does not stand in `from`), `applying` where a host
 -- does, claimed by this handle for `claim` seconds. Whatever is written closes an open question of the company, with an
--- entry of its own before it: `superseded`, or `expired` when its time is over. An entry with an event's id marks it as seen.
+-- entry of its own before it: `superseded`, or `expired` when its time is over and it has no `on_expiry`. An entry with an event's id marks it as seen.
 -- The details have the event's sale, contact and actor, and what its trigger's rules look at besides, as `facts`.
 --
 -- Rules with `after` decide nothing at once. Where one is the first rule that applies, its match is written as `scheduled`, with
@@ -96,7 +97,7 @@
 --   asks_facts?       whether the host may know facts that the event lacks
 --   skips_late?       an event whose `at` is over a minute before that of the company's newest applied change comes to
 --                     nothing, with the reason `late`
---   needs_licence?, is_guarded?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
+--   needs_licence?, is_guarded?, has_stand_ins?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
 --   overlay?          from `overlay`: nothing is written, it remembers what would have been
@@ -183,7 +184,7 @@
 ---@field confirmations fun(self, tenant: string, query: table): table[]?, string?, string? those of the query `{company?, user?, state?, after?: asked before this entry, limit, unswept?, now?}`; `unswept`: open ones whose time is over by `now` count as expired
 ---@field count_confirmations fun(self, tenant: string, query: table): integer?, string?, string? how many the query has, up to its limit
 ---@field assign fun(self, tenant: string, id: string, to: {company: string, entry: integer, before: string, body: string, user: string}, now: number): true?, string?, string? gives an open question, which that entry has asked, to another user, with another body. `conflict`: it is not open any more, or its company or its body (`before`) is another one by now; `not_found`
----@field expire fun(self, tenant: string, now: number): integer?, boolean|string|nil, string? closes some open questions whose time is over, each with an entry: how many, and whether there may be more. One whose answer is applying stays
+---@field expire fun(self, tenant: string, now: number): integer?, boolean|string|nil, string? closes some open questions whose time is over, each with an entry: how many, and whether there may be more. One whose answer is applying stays, and one with `on_expiry`, whose answer then is an item of `write`
 ---@field expiring fun(self, tenant: string, after: integer, entry: integer, until: number, limit: integer): table[]?, string?, string? open questions whose time is over by `until`, the earliest first: those behind the time `after` (in milliseconds, as `math.floor(expires_at * 1000)`) and, of those whose time it is, behind the entry that asked
 --
 -- Companies that are kept here.

@@ -15,11 +15,12 @@ local PATIENCE = 5 -- seconds, then the call is `unavailable`
 local LONGEST_PAUSE = 0.05 -- seconds between two tries
 local SILENCE = 60 -- seconds between two lines in the log
 
--- Calls the method until it gets the lock. `warn` has the log told why not. No method gives more than ten values (`explain`).
-local function try(store, method, warn, ...)
+-- Calls the method until it gets the lock. `warn` has the log told why not. No method takes more than seven arguments, or gives
+-- more than ten values (`explain`): LuaJIT does not compile `...`.
+local function try(store, method, warn, k, l, m, n, o, p, q)
   local pause, waited = 0.001, 0
   while true do
-    local result, second, code, d, e, f, g, h, i, j = method(store, ...)
+    local result, second, code, d, e, f, g, h, i, j = method(store, k, l, m, n, o, p, q)
     if result ~= nil or code ~= "locked" then
       return result, second, code, d, e, f, g, h, i, j
     elseif waited >= PATIENCE then
@@ -45,8 +46,8 @@ function patient.new(store)
   for _, names in pairs(store_methods) do
     for _, name in ipairs(names) do
       local method = store[name]
-      wrapped[name] = function(_, ...)
-        return try(store, method, warn, ...)
+      wrapped[name] = function(_, k, l, m, n, o, p, q)
+        return try(store, method, warn, k, l, m, n, o, p, q)
       end
     end
   end

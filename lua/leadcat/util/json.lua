@@ -84,6 +84,10 @@ function settle(value)
   return type(value) == "number" and json.integer(value) or value
 end
 
+local function read(reader, text)
+  return settle(reader.decode(text))
+end
+
 --- Reads JSON. Whole numbers below 2^53 are Lua integers, at any depth. A null field of an object is absent; null in a
 -- list, which would leave a hole, or alone is refused. Raises when `text` is not a string.
 ---@param text string
@@ -93,12 +97,10 @@ function json.decode(text, from_client)
   if type(text) ~= "string" then
     error("text expected, got " .. type(text), 2)
   end
-  local ok, value = protected.call((from_client and shallow or cjson).decode, text)
-  if ok then
-    ok, value = protected.call(settle, value)
-  end
+  local ok, value = protected.call(read, from_client and shallow or cjson, text)
   if not ok then
-    return nil, "invalid JSON: " .. (text:find "%S" and tostring(value) or "the text is empty"), "invalid"
+    local why = tostring(value):gsub("^[^:]*:%d+: ", "") -- what C raises begins with the line here that has called it
+    return nil, "invalid JSON: " .. (text:find "%S" and why or "the text is empty"), "invalid"
   end
   return value
 end

@@ -8,8 +8,10 @@ return function(fields, more)
   for name, value in pairs(fields) do
     all[name] = value
   end
-  for name, value in pairs(more or {}) do
-    all[name] = value
+  if more then
+    for name, value in pairs(more) do
+      all[name] = value
+    end
   end
   return all
 end

@@ -29,12 +29,12 @@ local view = {}
 ---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
 ---@field user? string whose event asked
 ---@field owner? string whose question it is: the same, until it is given to somebody else
----@field assigned? string who gave it to whom, and when
+---@field assigned? string who gave it to whom, and when; or in whose place its owner is asked
 ---@field created? string when it was asked
 ---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
 ---@field expires_at? number seconds since 1970; while open
----@field expires? string until when it can be answered; while open
+---@field expires? string until when it can be answered, and what is done otherwise; while open
 ---@field expires_time? string the time in `expires`
 
 local LABELS = {
@@ -70,25 +70,40 @@ local function options(record, cfg, words)
   return list
 end
 
+local BY_EXPIRY = { accepted = "_by_expiry", declined = "_by_expiry", conflict = "_by_expiry" }
+
 -- How the question ended; nil when the time is not known.
 local function closed(record, cfg, words)
   local at = wording.time(record.resolved_at, words)
     or record.state == "expired" and wording.time(record.expires_at, words)
-  return at and wording.sentence(words, "confirmation." .. record.state, {
+  local by_expiry = record.by_expiry and BY_EXPIRY[record.state] or ""
+  return at and wording.sentence(words, "confirmation." .. record.state .. by_expiry, {
     time = at,
     user = wording.called(record.resolved_by) or label(words, "confirmation.somebody"),
     category = wording.name_of(cfg.categories, record.category or record.to, words.language),
   }) or nil
 end
 
--- Who gave it to whom; nil when nobody did.
+-- Who gave it to whom, and whose place that user takes; nil when nobody did.
 local function assigned(record, words)
   local given = record.assigned
   local at = given and wording.time(given.at, words)
-  local somebody = label(words, "confirmation.somebody")
-  return at and wording.sentence(words, "confirmation.assigned", {
-    time = at, user = wording.called(given.by) or somebody, owner = wording.called(given.to) or somebody,
-  }) or nil
+  if not at then
+    return nil
+  end
+  local somebody, said = label(words, "confirmation.somebody"), {}
+  local owner = wording.called(given.to) or somebody
+  if given.by or not given.stands_in_for then
+    said[1] = wording.sentence(words, "confirmation.assigned", {
+      time = at, user = wording.called(given.by) or somebody, owner = owner,
+    })
+  end
+  if given.stands_in_for then
+    said[#said + 1] = wording.sentence(words, "confirmation.stands_in", {
+      owner = owner, user = wording.called(given.stands_in_for) or somebody,
+    })
+  end
+  return table.concat(said, " ")
 end
 
 local function labels(words)
@@ -139,7 +154,8 @@ function view.new(record, cfg, strings, language, names)
     closed = not open and closed(record, cfg, words) or nil,
     expires_at = expires_at and record.expires_at,
     expires_time = expires_at,
-    expires = expires_at and wording.sentence(words, "confirmation.expires", { time = expires_at }),
+    expires = expires_at and wording.sentence(words, "confirmation.expires" .. (record.on_expiry
+      and "_" .. record.on_expiry or ""), { time = expires_at, from = from.name, to = to.name }),
   }
 end
 

@@ -239,6 +239,7 @@ local function reason_of(entry, told)
 end
 
 local WAITED = { carried_out = true, dropped = true }
+local BY_EXPIRY = { updated = "_by_expiry", declined = "_by_expiry" } -- where nobody answered in time
 
 -- The key of the sentence about how an entry ended.
 local function ending_key(entry)
@@ -250,6 +251,7 @@ local function ending_key(entry)
     return "held_" .. (entry.reason == "by_hand" and "by_hand" or entry.status)
   end
   return (WAITED[entry.status] and not entry.due and "queued_" or "") .. entry.status
+    .. (entry.by_expiry and BY_EXPIRY[entry.status] or "")
 end
 
 local function ending_of(entry, told)

@@ -68,7 +68,7 @@ AS i(tenant, revision, about) WHERE c.tenant = i.tenant AND c.revision = i.revis
   { "unchanged", inserting("unchanged", "tenant:bytea entry:int8 company:bytea at:int8 written:int8 record:bytea"),
     function(row) row.at, row.written = micro(row.at), micro(row.written) end },
   { "confirmations", inserting("question", "tenant:bytea id:bytea entry:int8 company:bytea user_id:bytea state:int2 "
-    .. "expires_at:int8 record:bytea"),
+    .. "expires_at:int8 on_expiry:int2 record:bytea"),
     function(row) row.user_id, row.expires_at = row.user, milli(row.expires_at) end },
   { "notes", inserting("cursor", "tenant:bytea name:bytea text:bytea"), function(row) row.text = row.record end },
   { "counters", inserting("counter", "tenant:bytea name:bytea value:int8"),

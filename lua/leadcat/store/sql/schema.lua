@@ -150,6 +150,7 @@ local STEPS = {
   record bytea NOT NULL,        -- lc_window
   PRIMARY KEY (tenant, rule)
 ) WITH (fillfactor = 50)]],
+    "ALTER TABLE leadcat.question ADD COLUMN on_expiry int2 NOT NULL DEFAULT 0", -- lc_on_expiry
     "CREATE INDEX entry_held ON leadcat.entry (tenant, entry) WHERE status = 18",
     [[CREATE TABLE leadcat.daily ( -- counters by day
   tenant bytea,

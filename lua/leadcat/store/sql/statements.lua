@@ -213,11 +213,12 @@ e AS (INSERT INTO leadcat.entry AS e (tenant, entry, company, former, event_id, 
   WHERE excluded.status >= 100 RETURNING status)]],
   "(SELECT count(*) FROM e WHERE status < 100) = (SELECT count(*) FROM n)" }
 
-local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] bytea[]", [[,
-q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, record)
-  SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, record
-  FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::bytea[])
-    AS q(id, entry, company, user_id, state, expires_at, record) WHERE company NOT IN (SELECT company FROM others)
+local QUESTIONS = { "bytea[] int8[] bytea[] bytea[] int2[] int8[] int2[] bytea[]", [[,
+q AS (INSERT INTO leadcat.question AS q (tenant, id, entry, company, user_id, state, expires_at, on_expiry, record)
+  SELECT $TENANT::bytea, id, entry, company, user_id, state, expires_at, on_expiry, record
+  FROM unnest($1::bytea[], $2::int8[], $3::bytea[], $4::bytea[], $5::int2[], $6::int8[], $7::int2[], $8::bytea[])
+    AS q(id, entry, company, user_id, state, expires_at, on_expiry, record)
+  WHERE company NOT IN (SELECT company FROM others)
   ON CONFLICT (tenant, id) DO UPDATE SET company = excluded.company, user_id = excluded.user_id, state = excluded.state,
     record = excluded.record RETURNING 1)]] }
 
@@ -370,17 +371,18 @@ SELECT e.record FROM leadcat.company k CROSS JOIN LATERAL (SELECT record FROM le
   WHERE tenant = k.tenant AND entry = k.scheduled LIMIT 1) e
 WHERE k.tenant = $1::bytea AND k.company = $2::bytea]])
 statement("question", "bytea bytea", "SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND id = $2::bytea")
--- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones over by then (ms) count as
+-- $2 company, $3 user, $4 states, $5 asked before this entry, $6 limit, $7 open ones that expire by then (ms) count as
 -- expired, $8 expired are asked for
 statement("questions", "bytea bytea bytea int2[] int8 int8 int8 bool", [[
 SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND ($2::bytea IS NULL OR company = $2::bytea)
   AND ($3::bytea IS NULL OR user_id = $3::bytea) AND entry < $5::int8
   AND CASE WHEN state = 0 AND $7::int8 IS NOT NULL
-    AND expires_at <= $7::int8 THEN $8::bool ELSE state = ANY ($4::int2[]) END
+    AND on_expiry = 0 AND expires_at <= $7::int8 THEN $8::bool ELSE state = ANY ($4::int2[]) END
 ORDER BY entry DESC LIMIT $6::int8]])
 statement("overdue", "bytea int8 int8", [[
 SELECT q.company FROM leadcat.question q JOIN leadcat.company k ON k.tenant = q.tenant AND k.company = q.company
-WHERE q.tenant = $1::bytea AND q.state = 0 AND q.expires_at <= $2::int8 AND k.applying IS NULL
+WHERE q.tenant = $1::bytea AND q.state = 0 AND q.on_expiry = 0 AND q.expires_at <= $2::int8
+  AND k.applying IS NULL
 ORDER BY q.expires_at LIMIT $3::int8]])
 statement("expiring", "bytea int8 int8 int8 int8", [[
 SELECT record FROM leadcat.question WHERE tenant = $1::bytea AND state = 0 AND expires_at <= $4::int8

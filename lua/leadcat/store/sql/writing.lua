@@ -14,7 +14,7 @@ local COLUMNS = {
     "retry_in", "attempts",
     "begun", "question", "scheduled", "scheduled_at" },
   entries = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
-  questions = { "id", "entry", "company", "user", "state", "expires_at", "record" },
+  questions = { "id", "entry", "company", "user", "state", "expires_at", "on_expiry", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
   changes = { "made", "entry", "kind", "company" },
   daily = { "counted", "more", "company" },

@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Foreslået kategori",
   ["confirmation.proposal_mark"] = "foreslået",
   ["confirmation.expires"] = "Svar inden {time}.",
+  ["confirmation.expires_accept"] = "Hvis ingen svarer inden {time}, sættes kategorien til {to}.",
+  ["confirmation.expires_decline"] = "Hvis ingen svarer inden {time}, beholdes kategorien {from}.",
   ["confirmation.network"] = "Serveren kunne ikke nås. Kontrollér forbindelsen, og prøv igen.",
 
   -- How a question ended.
@@ -39,8 +41,12 @@ return {
   ["confirmation.expired"] = "Dette spørgsmål udløb den {time}.",
   ["confirmation.superseded"] = "En nyere hændelse erstattede dette spørgsmål den {time}.",
   ["confirmation.conflict"] = "{user} svarede den {time}, men kategorien var allerede ændret.",
+  ["confirmation.accepted_by_expiry"] = "Ingen svarede i tide, så kategorien blev sat til {category} den {time}.",
+  ["confirmation.declined_by_expiry"] = "Ingen svarede i tide, så kategorien blev beholdt den {time}.",
+  ["confirmation.conflict_by_expiry"] = "Ingen svarede i tide, men den {time} var kategorien allerede ændret.",
   ["confirmation.somebody"] = "Nogen",
   ["confirmation.assigned"] = "{user} gav dette spørgsmål til {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} bliver spurgt i stedet for {user}.",
   ["confirmation.later"] = "Svar senere",
 
   ["state.open"] = "Åbent",
@@ -162,6 +168,7 @@ return {
   ["history.to"] = "Til dato",
   ["history.confirmed_by"] = "Bekræftet af {user}",
   ["history.declined_by"] = "Afvist af {user}",
+  ["history.by_expiry"] = "Ingen svarede i tide",
   ["history.answered_by"] = "Besvaret af {user}",
   ["history.due"] = "Forfalder {time}",
   ["history.cancel"] = "Aflys",
@@ -377,6 +384,8 @@ return {
   ["settings.only_when"] = "Kun når {conditions}.",
   ["settings.after"] = "Afgøres {time} senere.",
   ["settings.on_trial"] = "På prøve: intet ændres.",
+  ["settings.without_answer_accept"] = "Uden svar i tide sættes kategorien.",
+  ["settings.without_answer_decline"] = "Uden svar i tide beholdes kategorien.",
   ["settings.limit_told"] = "Højst {changes} ændringer på {time}.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
   ["settings.own_trigger"] = "Opdater kategori ved denne hændelse: {trigger}",
@@ -539,6 +548,10 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldrig til en kategori med lavere rang",
   ["settings.shadow"] = "Kun på prøve: notér, hvad den ville gøre, og ændr intet",
+  ["settings.on_expiry"] = "Hvis ingen svarer i tide",
+  ["settings.on_expiry_expire"] = "Intet: spørgsmålet udløber",
+  ["settings.on_expiry_accept"] = "Sæt den foreslåede kategori",
+  ["settings.on_expiry_decline"] = "Behold kategorien, som ved et afslag",
   ["settings.starts_from"] = "Starter fra: {from}.",
   ["settings.starts"] = "Hvor reglen starter",
   ["settings.start_group"] = "Hele gruppen {group}",
@@ -662,6 +675,9 @@ return {
   ["difference.rule_days"] = "”{rule}” gælder nu efter {number} dage uden salg.",
   ["difference.rule_shadow"] = "”{rule}” er nu kun på prøve.",
   ["difference.rule_shadow_not"] = "”{rule}” er ikke længere på prøve.",
+  ["difference.rule_on_expiry_accept"] = "”{rule}” sætter nu kategorien, når ingen svarer i tide.",
+  ["difference.rule_on_expiry_decline"] = "”{rule}” beholder nu kategorien, når ingen svarer i tide.",
+  ["difference.rule_on_expiry_expire"] = "Spørgsmålene fra ”{rule}” udløber nu, når ingen svarer i tide.",
   ["difference.rule_limit"] = "”{rule}” standser nu ved {changes} ændringer på {time}.",
   ["difference.rule_limit_none"] = "”{rule}” må nu ændre så mange virksomheder, det skal være.",
   ["difference.rule_order"] = "Rækkefølgen på reglerne for ”{rule}” blev ændret.",
@@ -845,6 +861,10 @@ return {
   ["why.entry.applying"] = "En opdatering af kategorien for {company} fra {from} til {to} blev påbegyndt "
     .. "{time}; den prøves igen, til den er udført.",
   ["why.entry.updated"] = "Kategorien for {company} blev opdateret fra {from} til {to} den {time}.",
+  ["why.entry.updated_by_expiry"] =
+    "Ingen svarede i tide, så kategorien for {company} blev opdateret fra {from} til {to} den {time}.",
+  ["why.entry.declined_by_expiry"] =
+    "Ingen svarede i tide, så {company} forblev i {from} den {time} i stedet for at blive flyttet til {to}.",
   ["why.entry.conflict"] =
     "Den {time} var {company} ikke længere i {from}, så kategorien blev ikke opdateret til {to}.",
   ["why.entry.failed"] = "Kategorien for {company} kunne ikke opdateres fra {from} til {to} den {time}.",

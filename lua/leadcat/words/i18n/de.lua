@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Vorgeschlagene Kategorie",
   ["confirmation.proposal_mark"] = "vorgeschlagen",
   ["confirmation.expires"] = "Bitte antworten Sie vor dem {time}.",
+  ["confirmation.expires_accept"] = "Wenn niemand vor dem {time} antwortet, wird die Kategorie {to} gesetzt.",
+  ["confirmation.expires_decline"] = "Wenn niemand vor dem {time} antwortet, bleibt es bei der Kategorie {from}.",
   ["confirmation.network"] = "Der Server ist nicht erreichbar. Prüfen Sie die Verbindung und versuchen Sie es erneut.",
 
   -- How a question ended.
@@ -39,8 +41,15 @@ return {
   ["confirmation.expired"] = "Diese Frage ist am {time} abgelaufen.",
   ["confirmation.superseded"] = "Ein neueres Ereignis hat diese Frage am {time} ersetzt.",
   ["confirmation.conflict"] = "{user} hat am {time} geantwortet, aber die Kategorie war bereits geändert worden.",
+  ["confirmation.accepted_by_expiry"] =
+    "Niemand hat rechtzeitig geantwortet, deshalb wurde am {time} die Kategorie {category} gesetzt.",
+  ["confirmation.declined_by_expiry"] =
+    "Niemand hat rechtzeitig geantwortet, deshalb wurde die Kategorie am {time} beibehalten.",
+  ["confirmation.conflict_by_expiry"] =
+    "Niemand hat rechtzeitig geantwortet, und am {time} war die Kategorie bereits geändert worden.",
   ["confirmation.somebody"] = "Jemand",
   ["confirmation.assigned"] = "{user} hat diese Frage am {time} an {owner} übergeben.",
+  ["confirmation.stands_in"] = "{owner} wird anstelle von {user} gefragt.",
   ["confirmation.later"] = "Später antworten",
 
   ["state.open"] = "Offen",
@@ -163,6 +172,7 @@ return {
   ["history.to"] = "Bis",
   ["history.confirmed_by"] = "Bestätigt von {user}",
   ["history.declined_by"] = "Abgelehnt von {user}",
+  ["history.by_expiry"] = "Niemand hat rechtzeitig geantwortet",
   ["history.answered_by"] = "Beantwortet von {user}",
   ["history.due"] = "Fällig {time}",
   ["history.cancel"] = "Absagen",
@@ -387,6 +397,8 @@ return {
   ["settings.only_when"] = "Nur wenn {conditions}.",
   ["settings.after"] = "Entscheidet {time} später.",
   ["settings.on_trial"] = "Auf Probe: Es wird nichts geändert.",
+  ["settings.without_answer_accept"] = "Ohne rechtzeitige Antwort wird die Kategorie gesetzt.",
+  ["settings.without_answer_decline"] = "Ohne rechtzeitige Antwort wird die Kategorie beibehalten.",
   ["settings.limit_told"] = "Höchstens {changes} Änderungen in {time}.",
   ["settings.rule_otherwise"] = "Sonst {rule}: {category}.",
   ["settings.own_trigger"] = "Kategorie bei diesem Ereignis aktualisieren: {trigger}",
@@ -558,6 +570,10 @@ return {
   ["settings.unit_hours"] = "Stunden",
   ["settings.forward_only"] = "Nie in eine Kategorie mit niedrigerem Rang",
   ["settings.shadow"] = "Nur auf Probe: notieren, was sie täte, und nichts ändern",
+  ["settings.on_expiry"] = "Wenn niemand rechtzeitig antwortet",
+  ["settings.on_expiry_expire"] = "Nichts: Die Frage läuft ab",
+  ["settings.on_expiry_accept"] = "Vorgeschlagene Kategorie setzen",
+  ["settings.on_expiry_decline"] = "Kategorie beibehalten, wie bei einer Ablehnung",
   ["settings.starts_from"] = "Beginnt bei: {from}.",
   ["settings.starts"] = "Wo die Regel beginnt",
   ["settings.start_group"] = "Die ganze Gruppe {group}",
@@ -685,6 +701,11 @@ return {
   ["difference.rule_days"] = "„{rule}“ gilt jetzt nach {number} Tagen ohne Verkauf.",
   ["difference.rule_shadow"] = "„{rule}“ läuft jetzt nur auf Probe.",
   ["difference.rule_shadow_not"] = "„{rule}“ läuft nicht mehr nur auf Probe.",
+  ["difference.rule_on_expiry_accept"] = "„{rule}“ setzt jetzt die Kategorie, wenn niemand rechtzeitig antwortet.",
+  ["difference.rule_on_expiry_decline"] =
+    "„{rule}“ behält jetzt die Kategorie bei, wenn niemand rechtzeitig antwortet.",
+  ["difference.rule_on_expiry_expire"] =
+    "Die Fragen von „{rule}“ laufen jetzt ab, wenn niemand rechtzeitig antwortet.",
   ["difference.rule_limit"] = "„{rule}“ hält jetzt bei {changes} Änderungen in {time} an.",
   ["difference.rule_limit_none"] = "„{rule}“ darf jetzt beliebig viele Firmen ändern.",
   ["difference.rule_order"] = "Die Reihenfolge der Regeln für „{rule}“ wurde geändert.",
@@ -876,6 +897,11 @@ return {
   ["why.entry.applying"] = "Am {time} wurde begonnen, die Kategorie der Firma {company} von {from} in {to} zu ändern; "
     .. "der Vorgang wird wiederholt, bis er gelingt.",
   ["why.entry.updated"] = "Die Kategorie der Firma {company} wurde am {time} von {from} in {to} geändert.",
+  ["why.entry.updated_by_expiry"] =
+    "Niemand hat rechtzeitig geantwortet, deshalb wurde die Kategorie der Firma {company} am "
+    .. "{time} von {from} in {to} geändert.",
+  ["why.entry.declined_by_expiry"] =
+    "Niemand hat rechtzeitig geantwortet, deshalb blieb {company} am {time} in {from}, statt in {to} zu kommen.",
   ["why.entry.conflict"] =
     "Am {time} war {company} nicht mehr in {from}; daher wurde die Kategorie nicht in {to} geändert.",
   ["why.entry.failed"] = "Die Kategorie der Firma {company} konnte am {time} nicht von {from} in {to} geändert werden.",

@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Proposed category",
   ["confirmation.proposal_mark"] = "proposed",
   ["confirmation.expires"] = "Answer before {time}.",
+  ["confirmation.expires_accept"] = "If no one answers before {time}, the category is set to {to}.",
+  ["confirmation.expires_decline"] = "If no one answers before {time}, the category stays {from}.",
   ["confirmation.network"] = "The server could not be reached. Check the connection and try again.",
 
   -- How a question ended.
@@ -39,8 +41,12 @@ return {
   ["confirmation.expired"] = "This question expired on {time}.",
   ["confirmation.superseded"] = "A newer event replaced this question on {time}.",
   ["confirmation.conflict"] = "{user} answered on {time}, but the category had already been changed.",
+  ["confirmation.accepted_by_expiry"] = "No one answered in time, so the category was set to {category} on {time}.",
+  ["confirmation.declined_by_expiry"] = "No one answered in time, so the category was kept on {time}.",
+  ["confirmation.conflict_by_expiry"] = "No one answered in time, but the category had already been changed on {time}.",
   ["confirmation.somebody"] = "Someone",
   ["confirmation.assigned"] = "{user} gave this question to {owner} on {time}.",
+  ["confirmation.stands_in"] = "{owner} is asked in place of {user}.",
   ["confirmation.later"] = "Answer later",
 
   ["state.open"] = "Open",
@@ -162,6 +168,7 @@ return {
   ["history.to"] = "To date",
   ["history.confirmed_by"] = "Confirmed by {user}",
   ["history.declined_by"] = "Declined by {user}",
+  ["history.by_expiry"] = "No one answered in time",
   ["history.answered_by"] = "Answered by {user}",
   ["history.due"] = "Due {time}",
   ["history.cancel"] = "Cancel",
@@ -374,6 +381,8 @@ return {
   ["settings.only_when"] = "Only when {conditions}.",
   ["settings.after"] = "Decided {time} later.",
   ["settings.on_trial"] = "On trial: nothing is changed.",
+  ["settings.without_answer_accept"] = "Without an answer in time, the category is set.",
+  ["settings.without_answer_decline"] = "Without an answer in time, the category is kept.",
   ["settings.limit_told"] = "At most {changes} changes in {time}.",
   ["settings.rule_otherwise"] = "Otherwise {rule}: {category}.",
   ["settings.own_trigger"] = "Update category on this event: {trigger}",
@@ -536,6 +545,10 @@ return {
   ["settings.unit_hours"] = "hours",
   ["settings.forward_only"] = "Never to a category of a lower rank",
   ["settings.shadow"] = "Only on trial: note what it would do, and change nothing",
+  ["settings.on_expiry"] = "If no one answers in time",
+  ["settings.on_expiry_expire"] = "Nothing: the question expires",
+  ["settings.on_expiry_accept"] = "Set the proposed category",
+  ["settings.on_expiry_decline"] = "Keep the category, as if declined",
   ["settings.starts_from"] = "Starts from: {from}.",
   ["settings.starts"] = "Where the rule starts",
   ["settings.start_group"] = "All of the group {group}",
@@ -660,6 +673,9 @@ return {
   ["difference.rule_days"] = "“{rule}” now applies after {number} days without a sale.",
   ["difference.rule_shadow"] = "“{rule}” is only on trial now.",
   ["difference.rule_shadow_not"] = "“{rule}” is no longer on trial.",
+  ["difference.rule_on_expiry_accept"] = "“{rule}” now sets the category when no one answers in time.",
+  ["difference.rule_on_expiry_decline"] = "“{rule}” now keeps the category when no one answers in time.",
+  ["difference.rule_on_expiry_expire"] = "The questions of “{rule}” now expire when no one answers in time.",
   ["difference.rule_limit"] = "“{rule}” now stops at {changes} changes in {time}.",
   ["difference.rule_limit_none"] = "“{rule}” may now change any number of companies.",
   ["difference.rule_order"] = "The order of the rules for “{rule}” was changed.",
@@ -843,6 +859,10 @@ return {
   ["why.entry.applying"] = "On {time}, an update of the category of {company} from {from} to {to} was started; it is "
     .. "retried until it succeeds.",
   ["why.entry.updated"] = "The category of {company} was updated from {from} to {to} on {time}.",
+  ["why.entry.updated_by_expiry"] =
+    "No one answered in time, so the category of {company} was updated from {from} to {to} on {time}.",
+  ["why.entry.declined_by_expiry"] =
+    "No one answered in time, so {company} was kept in {from} on {time}, instead of being moved to {to}.",
   ["why.entry.conflict"] = "On {time}, {company} was no longer in {from}, so the category was not updated to {to}.",
   ["why.entry.failed"] = "The category of {company} could not be updated from {from} to {to} on {time}.",
   ["why.entry.awaiting_confirmation"] =

@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Voorgestelde categorie",
   ["confirmation.proposal_mark"] = "voorgesteld",
   ["confirmation.expires"] = "Antwoord vóór {time}.",
+  ["confirmation.expires_accept"] = "Als niemand vóór {time} antwoordt, wordt de categorie {to}.",
+  ["confirmation.expires_decline"] = "Als niemand vóór {time} antwoordt, blijft de categorie {from}.",
   ["confirmation.network"] = "De server is niet bereikbaar. Controleer de verbinding en probeer het opnieuw.",
 
   -- How a question ended.
@@ -39,8 +41,14 @@ return {
   ["confirmation.expired"] = "Deze vraag is op {time} verlopen.",
   ["confirmation.superseded"] = "Een nieuwere gebeurtenis heeft deze vraag op {time} vervangen.",
   ["confirmation.conflict"] = "{user} heeft op {time} geantwoord, maar de categorie was al gewijzigd.",
+  ["confirmation.accepted_by_expiry"] =
+    "Niemand heeft op tijd geantwoord; daarom is de categorie op {time} {category} geworden.",
+  ["confirmation.declined_by_expiry"] = "Niemand heeft op tijd geantwoord; daarom is de categorie op {time} behouden.",
+  ["confirmation.conflict_by_expiry"] =
+    "Niemand heeft op tijd geantwoord, maar op {time} was de categorie al gewijzigd.",
   ["confirmation.somebody"] = "Iemand",
   ["confirmation.assigned"] = "{user} heeft deze vraag op {time} aan {owner} gegeven.",
+  ["confirmation.stands_in"] = "{owner} wordt gevraagd in plaats van {user}.",
   ["confirmation.later"] = "Later antwoorden",
 
   ["state.open"] = "Open",
@@ -163,6 +171,7 @@ return {
   ["history.to"] = "Tot en met datum",
   ["history.confirmed_by"] = "Bevestigd door {user}",
   ["history.declined_by"] = "Afgewezen door {user}",
+  ["history.by_expiry"] = "Niemand heeft op tijd geantwoord",
   ["history.answered_by"] = "Beantwoord door {user}",
   ["history.due"] = "Gepland voor {time}",
   ["history.cancel"] = "Annuleren",
@@ -383,6 +392,8 @@ return {
   ["settings.only_when"] = "Alleen als {conditions}.",
   ["settings.after"] = "Beslist {time} later.",
   ["settings.on_trial"] = "Op proef: er wordt niets gewijzigd.",
+  ["settings.without_answer_accept"] = "Zonder antwoord op tijd wordt de categorie ingesteld.",
+  ["settings.without_answer_decline"] = "Zonder antwoord op tijd blijft de categorie behouden.",
   ["settings.limit_told"] = "Hoogstens {changes} wijzigingen in {time}.",
   ["settings.rule_otherwise"] = "Anders {rule}: {category}.",
   ["settings.own_trigger"] = "Categorie bijwerken bij deze gebeurtenis: {trigger}",
@@ -550,6 +561,10 @@ return {
   ["settings.unit_hours"] = "uur",
   ["settings.forward_only"] = "Nooit naar een categorie met een lagere rang",
   ["settings.shadow"] = "Alleen op proef: noteer wat die zou doen en wijzig niets",
+  ["settings.on_expiry"] = "Als niemand op tijd antwoordt",
+  ["settings.on_expiry_expire"] = "Niets: de vraag verloopt",
+  ["settings.on_expiry_accept"] = "De voorgestelde categorie instellen",
+  ["settings.on_expiry_decline"] = "De categorie behouden, zoals bij afwijzen",
   ["settings.starts_from"] = "Begint vanuit: {from}.",
   ["settings.starts"] = "Waar de regel begint",
   ["settings.start_group"] = "De hele groep {group}",
@@ -677,6 +692,9 @@ return {
   ["difference.rule_days"] = "‘{rule}’ geldt nu na {number} dagen zonder verkoop.",
   ["difference.rule_shadow"] = "‘{rule}’ is nu alleen op proef.",
   ["difference.rule_shadow_not"] = "‘{rule}’ is niet langer op proef.",
+  ["difference.rule_on_expiry_accept"] = "‘{rule}’ stelt nu de categorie in als niemand op tijd antwoordt.",
+  ["difference.rule_on_expiry_decline"] = "‘{rule}’ behoudt nu de categorie als niemand op tijd antwoordt.",
+  ["difference.rule_on_expiry_expire"] = "De vragen van ‘{rule}’ verlopen nu als niemand op tijd antwoordt.",
   ["difference.rule_limit"] = "‘{rule}’ stopt nu bij {changes} wijzigingen in {time}.",
   ["difference.rule_limit_none"] = "‘{rule}’ mag nu willekeurig veel bedrijven wijzigen.",
   ["difference.rule_order"] = "De volgorde van de regels voor ‘{rule}’ is gewijzigd.",
@@ -864,6 +882,11 @@ return {
   ["why.entry.applying"] = "Op {time} is begonnen de categorie van {company} bij te werken van {from} naar "
     .. "{to}; dit wordt herhaald tot het lukt.",
   ["why.entry.updated"] = "De categorie van {company} is op {time} bijgewerkt van {from} naar {to}.",
+  ["why.entry.updated_by_expiry"] =
+    "Niemand heeft op tijd geantwoord; daarom is de categorie van {company} op {time} bijgewerkt van {from} naar {to}.",
+  ["why.entry.declined_by_expiry"] =
+    "Niemand heeft op tijd geantwoord; daarom is {company} op {time} in {from} gebleven, in "
+    .. "plaats van naar {to} te gaan.",
   ["why.entry.conflict"] =
     "Op {time} zat {company} niet meer in {from}, dus is de categorie niet bijgewerkt naar {to}.",
   ["why.entry.failed"] = "De categorie van {company} kon op {time} niet worden bijgewerkt van {from} naar {to}.",

@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Foreslått kategori",
   ["confirmation.proposal_mark"] = "foreslått",
   ["confirmation.expires"] = "Svar før {time}.",
+  ["confirmation.expires_accept"] = "Hvis ingen svarer før {time}, settes kategorien til {to}.",
+  ["confirmation.expires_decline"] = "Hvis ingen svarer før {time}, beholdes kategorien {from}.",
   ["confirmation.network"] = "Får ikke kontakt med serveren. Kontroller tilkoblingen og prøv igjen.",
 
   -- How a question ended.
@@ -39,8 +41,12 @@ return {
   ["confirmation.expired"] = "Dette spørsmålet utløp den {time}.",
   ["confirmation.superseded"] = "En nyere hendelse erstattet dette spørsmålet den {time}.",
   ["confirmation.conflict"] = "{user} svarte den {time}, men kategorien var allerede endret.",
+  ["confirmation.accepted_by_expiry"] = "Ingen svarte i tide, så kategorien ble satt til {category} den {time}.",
+  ["confirmation.declined_by_expiry"] = "Ingen svarte i tide, så kategorien ble beholdt den {time}.",
+  ["confirmation.conflict_by_expiry"] = "Ingen svarte i tide, men den {time} var kategorien allerede endret.",
   ["confirmation.somebody"] = "Noen",
   ["confirmation.assigned"] = "{user} ga dette spørsmålet til {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} blir spurt i stedet for {user}.",
   ["confirmation.later"] = "Svar senere",
 
   ["state.open"] = "Åpent",
@@ -162,6 +168,7 @@ return {
   ["history.to"] = "Til dato",
   ["history.confirmed_by"] = "Bekreftet av {user}",
   ["history.declined_by"] = "Avslått av {user}",
+  ["history.by_expiry"] = "Ingen svarte i tide",
   ["history.answered_by"] = "Besvart av {user}",
   ["history.due"] = "Forfaller {time}",
   ["history.cancel"] = "Avlys",
@@ -375,6 +382,8 @@ return {
   ["settings.only_when"] = "Bare når {conditions}.",
   ["settings.after"] = "Avgjøres {time} senere.",
   ["settings.on_trial"] = "På prøve: ingenting endres.",
+  ["settings.without_answer_accept"] = "Uten svar i tide settes kategorien.",
+  ["settings.without_answer_decline"] = "Uten svar i tide beholdes kategorien.",
   ["settings.limit_told"] = "Høyst {changes} endringer på {time}.",
   ["settings.rule_otherwise"] = "Ellers {rule}: {category}.",
   ["settings.own_trigger"] = "Oppdater kategori ved denne hendelsen: {trigger}",
@@ -537,6 +546,10 @@ return {
   ["settings.unit_hours"] = "timer",
   ["settings.forward_only"] = "Aldri til en kategori med lavere rang",
   ["settings.shadow"] = "Bare på prøve: noter hva den ville gjort, og endre ingenting",
+  ["settings.on_expiry"] = "Hvis ingen svarer i tide",
+  ["settings.on_expiry_expire"] = "Ingenting: spørsmålet utløper",
+  ["settings.on_expiry_accept"] = "Sett den foreslåtte kategorien",
+  ["settings.on_expiry_decline"] = "Behold kategorien, som ved avslag",
   ["settings.starts_from"] = "Starter fra: {from}.",
   ["settings.starts"] = "Hvor regelen starter",
   ["settings.start_group"] = "Hele gruppen {group}",
@@ -660,6 +673,9 @@ return {
   ["difference.rule_days"] = "«{rule}» gjelder nå etter {number} dager uten salg.",
   ["difference.rule_shadow"] = "«{rule}» er nå bare på prøve.",
   ["difference.rule_shadow_not"] = "«{rule}» er ikke lenger på prøve.",
+  ["difference.rule_on_expiry_accept"] = "«{rule}» setter nå kategorien når ingen svarer i tide.",
+  ["difference.rule_on_expiry_decline"] = "«{rule}» beholder nå kategorien når ingen svarer i tide.",
+  ["difference.rule_on_expiry_expire"] = "Spørsmålene fra «{rule}» utløper nå når ingen svarer i tide.",
   ["difference.rule_limit"] = "«{rule}» stopper nå ved {changes} endringer på {time}.",
   ["difference.rule_limit_none"] = "«{rule}» kan nå endre så mange firmaer som helst.",
   ["difference.rule_order"] = "Rekkefølgen på reglene for «{rule}» ble endret.",
@@ -843,6 +859,10 @@ return {
   ["why.entry.applying"] = "En oppdatering av kategorien for {company} fra {from} til {to} ble startet {time}; "
     .. "det prøves igjen til den er utført.",
   ["why.entry.updated"] = "Kategorien for {company} ble oppdatert fra {from} til {to} den {time}.",
+  ["why.entry.updated_by_expiry"] =
+    "Ingen svarte i tide, så kategorien for {company} ble oppdatert fra {from} til {to} den {time}.",
+  ["why.entry.declined_by_expiry"] =
+    "Ingen svarte i tide, så {company} ble værende i {from} den {time}, i stedet for å flyttes til {to}.",
   ["why.entry.conflict"] = "Den {time} var {company} ikke lenger i {from}, så kategorien ble ikke oppdatert til {to}.",
   ["why.entry.failed"] = "Kategorien for {company} kunne ikke oppdateres fra {from} til {to} den {time}.",
   ["why.entry.awaiting_confirmation"] =

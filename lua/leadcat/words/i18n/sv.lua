@@ -30,6 +30,8 @@ return {
   ["confirmation.proposed"] = "Föreslagen kategori",
   ["confirmation.proposal_mark"] = "föreslagen",
   ["confirmation.expires"] = "Svara före {time}.",
+  ["confirmation.expires_accept"] = "Om ingen svarar före {time} ställs kategorin in på {to}.",
+  ["confirmation.expires_decline"] = "Om ingen svarar före {time} behålls kategorin {from}.",
   ["confirmation.network"] = "Servern kunde inte nås. Kontrollera anslutningen och försök igen.",
 
   -- How a question ended.
@@ -39,8 +41,12 @@ return {
   ["confirmation.expired"] = "Den här frågan gick ut den {time}.",
   ["confirmation.superseded"] = "En nyare händelse ersatte den här frågan den {time}.",
   ["confirmation.conflict"] = "{user} svarade den {time}, men kategorin hade redan ändrats.",
+  ["confirmation.accepted_by_expiry"] = "Ingen svarade i tid, så kategorin ställdes in på {category} den {time}.",
+  ["confirmation.declined_by_expiry"] = "Ingen svarade i tid, så kategorin behölls den {time}.",
+  ["confirmation.conflict_by_expiry"] = "Ingen svarade i tid, men den {time} hade kategorin redan ändrats.",
   ["confirmation.somebody"] = "Någon",
   ["confirmation.assigned"] = "{user} gav den här frågan till {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} tillfrågas i stället för {user}.",
   ["confirmation.later"] = "Svara senare",
 
   ["state.open"] = "Öppen",
@@ -162,6 +168,7 @@ return {
   ["history.to"] = "Till datum",
   ["history.confirmed_by"] = "Bekräftat av {user}",
   ["history.declined_by"] = "Avböjt av {user}",
+  ["history.by_expiry"] = "Ingen svarade i tid",
   ["history.answered_by"] = "Besvarat av {user}",
   ["history.due"] = "Ska ske {time}",
   ["history.cancel"] = "Ställ in",
@@ -376,6 +383,8 @@ return {
   ["settings.only_when"] = "Bara när {conditions}.",
   ["settings.after"] = "Avgörs {time} senare.",
   ["settings.on_trial"] = "På prov: inget ändras.",
+  ["settings.without_answer_accept"] = "Utan svar i tid ställs kategorin in.",
+  ["settings.without_answer_decline"] = "Utan svar i tid behålls kategorin.",
   ["settings.limit_told"] = "Högst {changes} ändringar på {time}.",
   ["settings.rule_otherwise"] = "Annars {rule}: {category}.",
   ["settings.own_trigger"] = "Uppdatera kategori vid denna händelse: {trigger}",
@@ -541,6 +550,10 @@ return {
   ["settings.unit_hours"] = "timmar",
   ["settings.forward_only"] = "Aldrig till en kategori med lägre rang",
   ["settings.shadow"] = "Bara på prov: anteckna vad den skulle göra och ändra ingenting",
+  ["settings.on_expiry"] = "Om ingen svarar i tid",
+  ["settings.on_expiry_expire"] = "Inget: frågan går ut",
+  ["settings.on_expiry_accept"] = "Ställ in den föreslagna kategorin",
+  ["settings.on_expiry_decline"] = "Behåll kategorin, som när någon avböjer",
   ["settings.starts_from"] = "Startar från: {from}.",
   ["settings.starts"] = "Var regeln startar",
   ["settings.start_group"] = "Hela gruppen {group}",
@@ -665,6 +678,9 @@ return {
   ["difference.rule_days"] = "”{rule}” gäller nu efter {number} dagar utan försäljning.",
   ["difference.rule_shadow"] = "”{rule}” är nu bara på prov.",
   ["difference.rule_shadow_not"] = "”{rule}” är inte längre på prov.",
+  ["difference.rule_on_expiry_accept"] = "”{rule}” ställer nu in kategorin när ingen svarar i tid.",
+  ["difference.rule_on_expiry_decline"] = "”{rule}” behåller nu kategorin när ingen svarar i tid.",
+  ["difference.rule_on_expiry_expire"] = "Frågorna från ”{rule}” går nu ut när ingen svarar i tid.",
   ["difference.rule_limit"] = "”{rule}” stannar nu vid {changes} ändringar på {time}.",
   ["difference.rule_limit_none"] = "”{rule}” får nu ändra hur många företag som helst.",
   ["difference.rule_order"] = "Ordningen på reglerna för ”{rule}” ändrades.",
@@ -848,6 +864,10 @@ return {
   ["why.entry.applying"] = "En uppdatering av kategorin för {company} från {from} till {to} påbörjades {time}; "
     .. "nya försök görs tills den är klar.",
   ["why.entry.updated"] = "Kategorin för {company} uppdaterades från {from} till {to} den {time}.",
+  ["why.entry.updated_by_expiry"] =
+    "Ingen svarade i tid, så kategorin för {company} uppdaterades från {from} till {to} den {time}.",
+  ["why.entry.declined_by_expiry"] =
+    "Ingen svarade i tid, så {company} blev kvar i {from} den {time}, i stället för att flyttas till {to}.",
   ["why.entry.conflict"] = "Den {time} var {company} inte längre i {from}, så kategorin uppdaterades inte till {to}.",
   ["why.entry.failed"] = "Kategorin för {company} kunde inte uppdateras från {from} till {to} den {time}.",
   ["why.entry.awaiting_confirmation"] =
