@@ -81,13 +81,19 @@ local function parse(words)
   return chosen, args, parser
 end
 
-local function warn_of_usage(words, problem)
-  local named = ""
-  for _, command in ipairs(COMMANDS) do
-    named = command.name == words[1] and command.run and command.name .. " " or named
+-- The command that the words begin with, as it is typed: "config import ", or "".
+local function typed(commands, words, place)
+  for _, command in ipairs(commands or {}) do
+    if command.name == words[place] then
+      return command.name .. " " .. typed(command.commands, words, place + 1)
+    end
   end
+  return ""
+end
+
+local function warn_of_usage(words, problem)
   common.warn("%s", (problem:gsub("\nDid you mean", " Did you mean")))
-  io.stderr:write("leadcat ", named, "--help says more\n")
+  io.stderr:write("leadcat ", typed(COMMANDS, words, 1), "--help says more\n")
   return 2
 end
 

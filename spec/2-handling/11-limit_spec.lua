@@ -468,7 +468,7 @@ describe("a limit in a config", function()
       { { changes = 0, hours = 1 }, "out_of_range" }, { { changes = 1, hours = 721 }, "out_of_range" },
       { { changes = 1.5, hours = 1 }, "wrong_type" }, { { changes = 1, hours = 1, days = 1 }, "wrong_type" },
     } do
-      local problems = require("leadcat.rules.config").problems(with_rules { { trigger = "sale_won",
+      local problems = require("leadcat.rules.check").problems(with_rules { { trigger = "sale_won",
         set_category = CUSTOMER, limit = case[1] } })
       assert.equal(case[2], problems[1] and problems[1].severity == "error" and problems[1].code or nil)
     end

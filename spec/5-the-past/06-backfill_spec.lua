@@ -490,7 +490,8 @@ describe("leadcat backfill", function()
     assert.equal("sales", preview.reading.kind)
     preview.reading = nil -- how the file was read
     local output, errors, status = fill("--json", "--run", "past")
-    assert.same({ "leadcat: run past (interrupted, it goes on when the same is done again)\n", 0 }, { errors, status })
+    local said = "leadcat: run past (if it is interrupted, the same command goes on from there)\n"
+    assert.same({ said, 0 }, { errors, status })
     local report = json.decode(output)
     assert.same({ sale_registered = { update = 2 }, sale_won = { update = 1 }, sale_lost = { skipped = 1 } },
       report.outcomes)

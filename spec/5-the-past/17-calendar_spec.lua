@@ -402,7 +402,7 @@ describe("the calendar", function()
       .. "sale.", (said[1]:gsub("\226\129[\166-\169]", "")))
     for typed, code in pairs { [""] = "days_required", soon = "wrong_type", ["0"] = "out_of_range" } do
       local wrong = submit(cfg, { ["do"] = "save", ["rule.no_sale_for.days"] = typed })
-      local problems = require("leadcat.rules.config").problems(wrong)
+      local problems = require("leadcat.rules.check").problems(wrong)
       assert.equal(code, problems[1].code)
       assert.matches('aria%-invalid="true"[^>]*name="rule%.no_sale_for%.days"',
         settings_page.html(wrong, { problems = problems }))

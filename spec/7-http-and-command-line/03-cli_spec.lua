@@ -57,6 +57,7 @@ describe("leadcat", function()
       { "an unknown option", { "init", "--path", "x", "--force" }, "unknown option '%-%-force'" },
       { "a missing option", { "init" }, "%-%-path" },
       { "config without more", { "config" }, "a command is required" },
+      { "an import of nothing", { "config", "import" }, "\nleadcat config import %-%-help says more" },
       { "check of nothing", { "check" }, "%-%-config FILE or %-%-path DIR" },
       { "check of two things", { "check", "--config", "a", "--path", "b" }, "can not be used together" },
       { "replay of nothing", { "replay", "--path", "x" }, "a file of events or %-%-opportunities" },

@@ -9,7 +9,7 @@ import { NARROW, inaccessible, visitor } from "./stage.mjs";
 const directory = process.env.MANUAL;
 const pages = readdirSync(directory).filter((file) => file.endsWith(".html")).sort();
 const site = visitor({ origin: `file://${directory}/` });
-const KINDS = ["index.html", "start-nginx.html", "http.html", "operations.html"]; // all are made in these ways
+const KINDS = ["index.html", "start-nginx.html", "api.html", "http.html", "operations.html"]; // all are made in these ways
 
 for (const name of KINDS) {
   for (const colorScheme of ["light", "dark"]) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "store/store.h"
+#include "store/handle.h"
 
 static inline lc_text text_of(const char *string) {
   return (lc_text){ string, strlen(string) };

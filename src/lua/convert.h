@@ -71,6 +71,11 @@ static inline void l_set_number(lua_State *L, const char *name, double number) {
   lua_setfield(L, -2, name);
 }
 
+static inline void l_set_boolean(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
 static inline void l_set_string(lua_State *L, const char *name, const char *string) {
   lua_pushstring(L, string);
   lua_setfield(L, -2, name);

@@ -18,6 +18,7 @@
 #include "rules/checksum.h"
 #include "simulate.h"
 #include "store.h"
+#include "store/handle.h"
 #include "store/clock.h"
 #include "store/owner.h"
 #include "text.h"
@@ -192,14 +193,19 @@ __attribute__((visibility("default"))) int luaopen_leadcat_core(lua_State *L) {
   l_store_register(L);
   l_journal_register(L);
   l_handle_register(L);
+  l_handling_register(L);
   l_question_register(L);
   l_company_register(L);
+  l_forget_register(L);
+  l_triggers_register(L);
   l_shared_register(L);
+  l_walk_register(L);
   l_transfer_register(L);
   l_delivery_register(L);
   l_draft_register(L);
   l_daily_register(L);
   l_decide_register(L);
+  l_explain_register(L);
   l_simulate_register(L);
   l_facts_register(L);
   l_encoding_register(L);

@@ -84,8 +84,7 @@ static int l_end_deliveries(lua_State *L) {
   lc_status status = lc_store_end_deliveries(box->store, tenant, ends, count, &box->error);
   for (size_t i = 0; i < count && status == LC_OK; i++) {
     lua_rawgeti(L, 3, (int)i + 1);
-    lua_pushboolean(L, ends[i].lost);
-    lua_setfield(L, -2, "lost");
+    l_set_boolean(L, "lost", ends[i].lost);
     lua_pop(L, 1);
   }
   return l_done(L, box, status);

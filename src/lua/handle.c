@@ -4,121 +4,13 @@
 
 #include "event.h"
 #include "facts.h"
+#include "handling.h"
 #include "json.h"
 #include "store.h"
-#include "store/overlay.h"
 
-/* ---- overlays ---------------------------------------------------------------------------- */
-
-static const char *const overlay_type = "leadcat.overlay", *const how_type = "leadcat.how";
 static const char *const open_type = "leadcat.open";
 
-/* store:overlay() -> an overlay for `handle`, which remembers what would have been written */
-static int l_overlay(lua_State *L) {
-  l_push_object(L, overlay_type, sizeof(lc_overlay));
-  return 1;
-}
-
-static int l_overlay_gc(lua_State *L) {
-  lc_overlay_free(luaL_checkudata(L, 1, overlay_type));
-  lua_pushnil(L);
-  lua_setmetatable(L, 1); /* a finalizer that runs later still may have it: it is no overlay any more */
-  return 0;
-}
-
-/* ---- how to handle events ------------------------------------------------------------------ */
-
 enum { TENANT = 2, EVENTS, RESULTS, NOW, HOW, ARGUMENTS = HOW };
-
-/* The table at HOW; after `core`, what only the binding needs. */
-typedef struct l_how {
-  lc_handling core;
-  lc_cursor cursor;
-  bool write;
-  bool has_run; /* the events belong to a run, whose id is kept with each */
-  bool asks_facts; /* the host knows facts */
-  bool notes; /* what comes to nothing is noted by the caller */
-} l_how;
-
-/* Takes the field of that name, whose value is at the top of the stack. */
-static void take(lua_State *L, const char *name, l_how *how) {
-  lc_handling *core = &how->core;
-  if (strcmp(name, "write") == 0)
-    how->write = lua_toboolean(L, -1);
-  else if (strcmp(name, "keeps_companies") == 0)
-    core->keeps_companies = lua_toboolean(L, -1);
-  else if (strcmp(name, "ttl") == 0)
-    core->ttl = luaL_checknumber(L, -1);
-  else if (strcmp(name, "look") == 0)
-    core->look = lua_toboolean(L, -1);
-  else if (strcmp(name, "foresee") == 0)
-    core->look = core->foresee = lua_toboolean(L, -1);
-  else if (strcmp(name, "needs_licence") == 0)
-    core->needs_licence = lua_toboolean(L, -1);
-  else if (strcmp(name, "is_guarded") == 0)
-    core->is_guarded = lua_toboolean(L, -1);
-  else if (strcmp(name, "schedules_nothing") == 0)
-    core->schedules_nothing = lua_toboolean(L, -1);
-  else if (strcmp(name, "queues") == 0)
-    core->queues = lua_toboolean(L, -1);
-  else if (strcmp(name, "claim") == 0)
-    core->claim = luaL_checknumber(L, -1);
-  else if (strcmp(name, "most") == 0)
-    core->most = (size_t)luaL_checkinteger(L, -1);
-  else if (strcmp(name, "start") == 0)
-    core->start = l_check_id(L, lua_gettop(L));
-  else if (strcmp(name, "digest") == 0)
-    core->digest = (uint64_t)luaL_checkinteger(L, -1);
-  else if (strcmp(name, "confirm") == 0)
-    core->confirm = (lc_confirm)l_name_field(L, HOW, name, lc_confirm_names, LC_CONFIRMS);
-  else if (strcmp(name, "overlay") == 0)
-    core->overlay = luaL_checkudata(L, -1, overlay_type);
-  else if (strcmp(name, "cursor") == 0)
-    core->cursor = l_to_cursor(L, lua_gettop(L), &how->cursor) ? &how->cursor : NULL;
-  else if (strcmp(name, "skips_late") == 0)
-    core->skips_late = lua_toboolean(L, -1);
-  else if (strcmp(name, "asks_facts") == 0)
-    how->asks_facts = lua_toboolean(L, -1);
-  else if (strcmp(name, "notes") == 0)
-    how->notes = lua_toboolean(L, -1);
-  else if (strcmp(name, "run") == 0)
-    how->has_run = true;
-  else
-    luaL_error(L, "unknown field '%s'", name);
-}
-
-static void from_table(lua_State *L, l_how *how) {
-  memset(how, 0, sizeof *how);
-  luaL_checktype(L, HOW, LUA_TTABLE);
-  for (lua_pushnil(L); lua_next(L, HOW) != 0; lua_pop(L, 1)) {
-    luaL_checktype(L, -2, LUA_TSTRING);
-    take(L, lua_tostring(L, -2), how);
-  }
-}
-
-static void to_how(lua_State *L, l_how *how) {
-  const l_how *prepared = luaL_testudata(L, HOW, how_type);
-  if (prepared != NULL)
-    *how = *prepared;
-  else
-    from_table(L, how);
-  how->core.tenant = l_check_tenant(L, TENANT);
-  how->core.now = luaL_checknumber(L, NOW);
-  how->core.remembers = !how->has_run && how->core.overlay == NULL && !how->core.foresee;
-}
-
-/* store:prepare(how) -> what `handle` takes in its place, any number of times; without cursor, overlay or run */
-static int l_prepare(lua_State *L) {
-  l_how how;
-  lua_settop(L, ARGUMENTS);
-  lua_pushvalue(L, 2);
-  lua_replace(L, HOW);
-  from_table(L, &how);
-  bool lasts = how.core.cursor == NULL && how.core.overlay == NULL && !how.has_run;
-  luaL_argcheck(L, lasts, 2, "cursor, overlay and run are of one call");
-  *(l_how *)l_push_object(L, how_type, sizeof how) = how;
-  return 1;
-}
 
 /* ---- events ------------------------------------------------------------------------------ */
 
@@ -194,6 +86,8 @@ static void to_known(lua_State *L, int table, lc_case *c) {
     return;
   c->target = (int32_t)number_field(L, table, "target"); /* 0: as decided */
   c->keep = l_boolean_field(L, table, "keep");
+  c->stand_in = l_text_field(L, table, "stand_in", LC_USER_MAX);
+  c->assigned = l_text_field(L, table, "assigned", UINT32_MAX);
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
@@ -437,11 +331,6 @@ static void set_decision(lua_State *L, const lc_entry *entry) {
   l_set_id(L, "to", entry->to);
 }
 
-static void set_boolean(lua_State *L, const char *name, bool value) {
-  lua_pushboolean(L, value);
-  lua_setfield(L, -2, name);
-}
-
 /* What it carries out, or schedules: `due` where that is all it does, else `scheduled`, the entry; true where nothing is scheduled. */
 static void set_later(lua_State *L, const lc_case *c) {
   if (c->entry.link == LC_LINK_CARRIES_OUT || c->entry.link == LC_LINK_FOLLOWS)
@@ -453,7 +342,7 @@ static void set_later(lua_State *L, const lc_case *c) {
   else if (c->later.entry != 0)
     l_set_integer(L, "scheduled", (int64_t)c->later.entry);
   else
-    set_boolean(L, "scheduled", true);
+    l_set_boolean(L, "scheduled", true);
 }
 
 static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
@@ -464,9 +353,9 @@ static void push_outcome(lua_State *L, const l_store *box, const lc_case *c) {
   l_set_string(L, "status", written ? lc_entry_status_names[entry->status] : "unchanged");
   l_set_string(L, "reason", queued ? "queued" : c->state == LC_SKIPPED ? "skipped" : c->is_late ? "late" : lc_reason_names[c->reason]);
   if (entry->takes_back)
-    set_boolean(L, "takes_back", true);
+    l_set_boolean(L, "takes_back", true);
   if (c->has_choice && !c->is_answered)
-    set_boolean(L, "choice_ignored", true);
+    l_set_boolean(L, "choice_ignored", true);
   set_decision(L, entry);
   if (!queued && (c->state != LC_UNMATCHED || c->reason >= LC_ALREADY_IN_CATEGORY))
     set_rule(L, box, entry);
@@ -506,7 +395,7 @@ static void push_lack(lua_State *L, const l_store *box, const l_open *open, int 
   } else if (lack == LC_LACKS_VERDICT) {
     l_set_integer(L, "about", (int64_t)c->about);
     if (c->is_answered)
-      set_boolean(L, "is_answered", true);
+      l_set_boolean(L, "is_answered", true);
     set_decision(L, &c->entry);
     set_rule(L, box, &c->entry);
   } else if (lack == LC_LACKS_DETAILS) {
@@ -577,12 +466,12 @@ static lc_status handle(lua_State *L, l_store *box, l_how *how, l_open *open, lc
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   facts     {names, rules}: add `facts`, a table of what the host knows of them, which may be more
- *   verdict   {about, action, from, to, rule, revision, is_answered, details, likewise}: add `passed` = about; `target` if not `to`; `keep` if
+ *   verdict   {about, action, from, to, rule, revision, is_answered, details, likewise}: add `passed` = about; `target` if not `to`; `stand_in` and `assigned`; `keep` if
  *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
+ * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, has_stand_ins, asks_facts, confirm, ttl, skips_late, look,
  * foresee, overlay, schedules_nothing, notes, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
  * write; `run`:
  * the id of the run that the events belong to. */
@@ -597,7 +486,9 @@ static int l_handle(lua_State *L) {
   luaL_checktype(L, EVENTS, LUA_TTABLE);
   luaL_checktype(L, RESULTS, LUA_TTABLE);
   lua_settop(L, ARGUMENTS);
-  to_how(L, &how);
+  l_to_how(L, HOW, &how);
+  how.core.tenant = l_check_tenant(L, TENANT);
+  how.core.now = luaL_checknumber(L, NOW);
   size_t count = lua_rawlen(L, EVENTS), left = 0;
   if (!is_array(L, EVENTS, count)) {
     lua_pushboolean(L, 0);
@@ -631,14 +522,7 @@ static int l_handle(lua_State *L) {
 }
 
 void l_handle_register(lua_State *L) {
-  static const luaL_Reg methods[] = {
-    { "handle", l_handle },
-    { "overlay", l_overlay },
-    { "prepare", l_prepare },
-    { NULL, NULL },
-  };
+  static const luaL_Reg methods[] = { { "handle", l_handle }, { NULL, NULL } };
   l_store_methods(L, methods);
-  l_new_type(L, overlay_type, l_overlay_gc);
   l_new_type(L, open_type, l_open_gc);
-  l_new_type(L, how_type, NULL);
 }

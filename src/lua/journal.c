@@ -3,6 +3,7 @@
 
 #include "convert.h"
 #include "store.h"
+#include "store/handle.h"
 
 /* ---- writing ----------------------------------------------------------------------------- */
 
@@ -144,8 +145,7 @@ static void to_finish(lua_State *L, int table, void *finish) {
 /* Sets `lost` in an item of the list in the third argument. */
 static void set_lost(lua_State *L, size_t i, bool lost) {
   lua_rawgeti(L, 3, (int)i + 1);
-  lua_pushboolean(L, lost);
-  lua_setfield(L, -2, "lost");
+  l_set_boolean(L, "lost", lost);
   lua_pop(L, 1);
 }
 
@@ -224,8 +224,7 @@ int l_push_entry(lua_State *L, lc_text packed) {
     lua_setfield(L, -2, "former");
   }
   if (entry.is_gone) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "is_gone");
+    l_set_boolean(L, "is_gone", true);
   }
   l_set_id(L, "rule_id", entry.rule);
   l_set_string(L, "action", lc_action_names[entry.action]);
@@ -237,12 +236,10 @@ int l_push_entry(lua_State *L, lc_text packed) {
   l_set_integer(L, "to", entry.to);
   l_set_id(L, "lead_status", entry.lead_status);
   if (entry.takes_back) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "takes_back");
+    l_set_boolean(L, "takes_back", true);
   }
   if (entry.has_at && entry.status == LC_ENTRY_QUEUED) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "has_at");
+    l_set_boolean(L, "has_at", true);
   }
   if (entry.link == LC_LINK_DUE)
     l_set_number(L, "due", (double)entry.linked / 1000);

@@ -25,8 +25,7 @@ int l_push_question(lua_State *L, lc_text packed) {
   l_set_number(L, "expires_at", question.expires_at);
   l_set_id(L, "lead_status", question.lead_status);
   if (question.takes_back) {
-    lua_pushboolean(L, true);
-    lua_setfield(L, -2, "takes_back");
+    l_set_boolean(L, "takes_back", true);
   }
   if (question.on_expiry != LC_EXPIRES)
     l_set_string(L, "on_expiry", lc_on_expiry_names[question.on_expiry]);

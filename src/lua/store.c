@@ -63,104 +63,6 @@ static int l_collect(lua_State *L) {
   return 0;
 }
 
-/* ---- triggers ------------------------------------------------------------------------------ */
-
-const lc_triggers *l_own_triggers(l_store *box) {
-  lc_error error; /* what is damaged, or cannot be read now, is as if it were not declared */
-  if (box->store != NULL && !lc_triggers_fresh(&box->triggers, box->watch))
-    lc_store_triggers(box->store, &box->triggers, &error);
-  return &box->triggers;
-}
-
-/* Pushes what triggers there are, for a message. */
-static void push_choices(lua_State *L, const lc_triggers *own) {
-  luaL_Buffer list;
-  luaL_buffinit(L, &list);
-  for (uint32_t number = 0; number < LC_TRIGGER_NUMBERS; number++) {
-    const char *name = lc_trigger_name_of(own, number);
-    if (name == NULL)
-      continue;
-    if (number != 0)
-      luaL_addstring(&list, ", ");
-    luaL_addstring(&list, name);
-  }
-  luaL_pushresult(&list);
-}
-
-lc_trigger l_check_trigger(lua_State *L, int argument, l_store *box, const lc_triggers *own) {
-  size_t size;
-  const char *name = luaL_checklstring(L, argument, &size);
-  int trigger = lc_trigger_of(name, size);
-  if (trigger < 0) {
-    own = box != NULL ? l_own_triggers(box) : own;
-    trigger = lc_trigger_number(own, name, size);
-  }
-  if (trigger < 0) {
-    push_choices(L, own);
-    luaL_argerror(L, argument, lua_pushfstring(L, "unknown trigger '%s' (expected one of %s)", name, lua_tostring(L, -1)));
-  }
-  return (lc_trigger)trigger;
-}
-
-uint8_t l_trigger_field(lua_State *L, int table, l_store *box) {
-  enum { MOST = 64 };
-  lc_text name = l_text_field(L, table, "trigger", MOST);
-  int trigger = lc_trigger_of(name.data, name.size);
-  if (trigger < 0)
-    trigger = lc_trigger_number(l_own_triggers(box), name.data, name.size);
-  if (trigger < 0)
-    luaL_error(L, "field 'trigger': unknown value");
-  return (uint8_t)trigger;
-}
-
-lc_status l_set_trigger(lua_State *L, l_store *box, uint8_t trigger, lc_error *error) {
-  const char *name = lc_trigger_name_of(&box->triggers, trigger);
-  if (name == NULL)
-    name = lc_trigger_name_of(l_own_triggers(l_open_box(L, box)), trigger);
-  if (name == NULL)
-    return lc_fail(error, LC_CORRUPT, "a record names the trigger %d, which the store does not know", trigger);
-  l_set_string(L, "trigger", name);
-  return LC_OK;
-}
-
-/* The item at `table`, {trigger=, about=}. */
-void l_to_declared(lua_State *L, int table, void *item) {
-  lc_declared *declared = item;
-  *declared = (lc_declared){ l_text_field(L, table, "trigger", SIZE_MAX), l_text_field(L, table, "about", UINT32_MAX) };
-  if (!lc_trigger_name_fits(declared->name))
-    luaL_error(L, "field 'trigger': '%s' is no name for an own trigger", declared->name.data != NULL ? declared->name.data : "");
-}
-
-/* store:declare(items) -> true; items {trigger=, about= JSON or nil} */
-static int l_declare(lua_State *L) {
-  size_t count;
-  const lc_declared *declared = l_check_items(L, 2, sizeof *declared, &count, l_to_declared);
-  l_store *box = l_check_open(L);
-  return l_done(L, box, lc_store_declare(box->store, declared, count, &box->error));
-}
-
-/* store:triggers() -> array of names, array of what is about each ("": nothing), by number */
-static int l_triggers(lua_State *L) {
-  l_result *result = l_new_result(L);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_list_triggers(box->store, &box->error);
-  if (status != LC_OK)
-    return l_fail(L, status, &box->error);
-  lc_text list = l_take_result(result, box), item;
-  lua_newtable(L);
-  lua_newtable(L);
-  for (int i = 1; lc_list_next(&list, &item); i++) {
-    lc_trigger_name name;
-    memcpy(&name, item.data, sizeof name);
-    l_push_text(L, (lc_text){ name.text, name.size });
-    lua_rawseti(L, -3, i);
-    l_push_text(L, (lc_text){ item.data + sizeof name, item.size - sizeof name });
-    lua_rawseti(L, -2, i);
-  }
-  l_free_result(result);
-  return 2;
-}
-
 /* ---- entries ------------------------------------------------------------------------------- */
 
 void l_set_entry(lua_State *L, const l_store *box, uint64_t entry) {
@@ -275,87 +177,6 @@ static int l_revisions(lua_State *L) {
   l_result *result = l_new_result(L);
   l_store *box = l_check_open(L);
   return l_push_results(L, box, result, lc_store_revisions(box->store, tenant, &box->error), l_push_text);
-}
-
-/* ---- companies --------------------------------------------------------------------------- */
-
-/* store:company(tenant, company) -> category */
-static int l_company(lua_State *L) {
-  int32_t category = 0;
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_company(box->store, tenant, &company, &category, &box->error);
-  return l_done_integer(L, box, status, category);
-}
-
-static void to_company(lua_State *L, int table, void *company) {
-  *(lc_company *)company = l_company_field(L, table);
-}
-
-/* store:create(tenant, items, category) -> how many were new; items {company=, company_is_integer=} */
-static int l_create(lua_State *L) {
-  size_t count, created = 0;
-  lc_text tenant = l_check_tenant(L, 2);
-  int32_t category = l_check_id(L, 4);
-  const lc_company *companies = l_check_items(L, 3, sizeof *companies, &count, to_company);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_create(box->store, tenant, companies, count, category, &created, &box->error);
-  return l_done_integer(L, box, status, (int64_t)created);
-}
-
-/* store:set_category(tenant, company, to, from) -> true */
-static int l_set_category(lua_State *L) {
-  lc_text tenant = l_check_tenant(L, 2);
-  lc_company company = { .text = l_check_text(L, 3, LC_COMPANY_MAX) };
-  int32_t to = l_check_id(L, 4), from = l_check_id(L, 5);
-  l_store *box = l_check_open(L);
-  return l_done(L, box, lc_store_set_category(box->store, tenant, &company, to, from, &box->error));
-}
-
-/* store:companies(tenant, after, limit) -> array of companies, array of their categories */
-static int l_companies(lua_State *L) {
-  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
-  size_t limit = (size_t)luaL_checkinteger(L, 4);
-  l_result *result = l_new_result(L);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_companies(box->store, tenant, after, limit, &box->error);
-  if (status != LC_OK)
-    return l_fail(L, status, &box->error);
-  lc_text list = l_take_result(result, box), item;
-  lua_newtable(L);
-  lua_newtable(L);
-  for (int i = 1; lc_list_next(&list, &item); i++) {
-    lc_company_record record;
-    memcpy(&record, item.data, sizeof record);
-    lc_text text = { item.data + sizeof record, item.size - sizeof record };
-    l_push_company(L, (lc_company){ text, record.is_integer != 0 });
-    lua_rawseti(L, -3, i);
-    lua_pushinteger(L, record.category);
-    lua_rawseti(L, -2, i);
-  }
-  l_free_result(result);
-  return 2;
-}
-
-/* store:tally(tenant, after, limit) -> {[category]=count}, the company behind which to go on (nil: there are no more) */
-static int l_tally(lua_State *L) {
-  lc_company_tally tally = { .used = 0 };
-  lc_text tenant = l_check_tenant(L, 2), after = l_check_text(L, 3, LC_COMPANY_MAX);
-  size_t limit = (size_t)luaL_checkinteger(L, 4);
-  l_store *box = l_check_open(L);
-  lc_status status = lc_store_tally(box->store, tenant, after, limit, &tally, &box->error);
-  if (status != LC_OK)
-    return l_fail(L, status, &box->error);
-  lua_newtable(L);
-  for (size_t i = 0; i < tally.used; i++) {
-    lua_pushinteger(L, (lua_Integer)tally.counts[i].count);
-    lua_rawseti(L, -2, tally.counts[i].category);
-  }
-  if (tally.last_size == 0)
-    return 1;
-  lua_pushlstring(L, tally.last, tally.last_size);
-  return 2;
 }
 
 /* ---- counters ---------------------------------------------------------------------------- */
@@ -578,18 +399,11 @@ void l_store_register(lua_State *L) {
     { "config", l_config },
     { "revisions", l_revisions },
     { "repair", l_repair },
-    { "declare", l_declare },
-    { "triggers", l_triggers },
     { "trim", l_trim },
     { "due", l_due },
     { "copy", l_copy },
     { "add", l_add },
     { "counters", l_counters },
-    { "company", l_company },
-    { "create", l_create },
-    { "set_category", l_set_category },
-    { "companies", l_companies },
-    { "tally", l_tally },
     { "stats", l_stats },
     { "check_readers", l_check_readers },
     { "probe", l_probe },

@@ -46,11 +46,16 @@ void l_store_register(lua_State *L);
 
 /* Add the methods of the other files, after l_store_register. */
 void l_decide_register(lua_State *L);
+void l_explain_register(lua_State *L);
 void l_journal_register(lua_State *L);
 void l_question_register(lua_State *L);
 void l_handle_register(lua_State *L);
+void l_handling_register(lua_State *L);
 void l_company_register(lua_State *L);
+void l_forget_register(lua_State *L);
+void l_triggers_register(lua_State *L);
 void l_shared_register(lua_State *L);
+void l_walk_register(lua_State *L);
 void l_transfer_register(lua_State *L);
 void l_delivery_register(lua_State *L);
 void l_draft_register(lua_State *L);
@@ -120,7 +125,7 @@ void l_to_declared(lua_State *L, int table, void *item);
 int l_push_entry(lua_State *L, lc_text packed);
 int l_push_question(lua_State *L, lc_text packed);
 
-/* The company at `table`, with what it has under way, as store:walk takes it (shared.c). */
+/* The company at `table`, with what it has under way, as store:walk takes it. */
 void l_to_scratch_company(lua_State *L, int table, lc_scratch_company *company);
 
 /* Set what a shared store has in columns of an entry or a question, in the table at the top. `is_seen`: the id of its event stands for it. */

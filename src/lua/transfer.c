@@ -81,8 +81,7 @@ static lc_status set_company(lua_State *L, lc_text value, lc_error *error) {
   memcpy(&record, value.data, sizeof record);
   l_set_integer(L, "changed", (int64_t)record.entry);
   l_set_integer(L, "category", record.category);
-  lua_pushboolean(L, record.is_integer != 0);
-  lua_setfield(L, -2, "is_integer");
+  l_set_boolean(L, "is_integer", record.is_integer != 0);
   return LC_OK;
 }
 

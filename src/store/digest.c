@@ -1,7 +1,7 @@
 /* Numbers that tell decisions, and the outcomes of events, apart. */
+#include "handle.h"
 #include "internal.h"
 #include "rules/checksum.h"
-#include "store.h"
 
 static uint64_t mix(uint64_t sum, uint64_t number) {
   return lc_checksum(sum, &number, sizeof number);

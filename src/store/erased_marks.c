@@ -3,8 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "forget.h"
 #include "internal.h"
-#include "store.h"
 
 enum { BATCHES = 16 }; /* of one call */
 

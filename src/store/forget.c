@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include <string.h>
 
+#include "forget.h"
 #include "internal.h"
-#include "store.h"
 
 enum { LOOKED_AT = 4096, FOUND = 128 /* records of one call */ };
 

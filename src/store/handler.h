@@ -2,9 +2,9 @@
 #ifndef LC_STORE_HANDLER_H
 #define LC_STORE_HANDLER_H
 
+#include "handle.h"
 #include "internal.h"
 #include "overlay.h"
-#include "store.h"
 
 /* How the events of one call are handled. */
 typedef struct lc_handler {

@@ -6,6 +6,7 @@
 #include "daily.h"
 #include "delivery.h"
 #include "env.h"
+#include "handle.h"
 #include "owner.h"
 #include "pending.h"
 #include "store.h"

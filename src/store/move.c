@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "store.h"
+#include "move.h"
 
 const char *const lc_fate_names[LC_FATES] = {
   [LC_FATE_RENAMED] = "renamed", [LC_FATE_MERGED] = "merged", [LC_FATE_DELETED] = "deleted", [LC_FATE_FORGOTTEN] = "forgotten",

@@ -144,7 +144,7 @@ local function run(args, engine)
     start_category = args.start_category, actor = common.actor(), on_progress = show,
     on_begin = function(id, before)
       local where = before > 0 and (" goes on behind event %s"):format(tables.number(before)) or ""
-      warn("run %s%s (interrupted, it goes on when the same is done again)", id, where)
+      warn("run %s%s (if it is interrupted, the same command goes on from there)", id, where)
     end,
   }))
   read.finish(report)

@@ -43,7 +43,8 @@ end
 --- moved meanwhile stays, and where a rule asks, users are asked.
 ---@param items leadcat.Drifted[] up to 100,000; those that cannot be set are left out
 ---@param options? leadcat.SetRight
----@return table? report as `backfill` gives it, string? message, string? code `invalid`: too many; or as `backfill`
+---@return table? report as `backfill` gives it
+---@return string? message, string? code `invalid`: too many; or as `backfill`
 function set_right:set_right(items, options)
   self:_check_open()
   options = options_of.check(options, OPTIONS)

@@ -106,7 +106,7 @@ function settings.known(self, revision)
 end
 
 --- What is wrong with a config. Errors block a save, warnings do not.
----@param cfg any
+---@param cfg any a config, whatever is wrong with it
 ---@return leadcat.Problem[] problems empty when clean
 function settings:check(cfg)
   self:_check_open()

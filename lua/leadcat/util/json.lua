@@ -99,7 +99,8 @@ function json.decode(text, from_client)
   end
   local ok, value = protected.call(read, from_client and shallow or cjson, text)
   if not ok then
-    return nil, "invalid JSON: " .. (text:find "%S" and tostring(value) or "the text is empty"), "invalid"
+    local why = tostring(value):gsub("^[^:]*:%d+: ", "") -- what C raises begins with the line here that has called it
+    return nil, "invalid JSON: " .. (text:find "%S" and why or "the text is empty"), "invalid"
   end
   return value
 end

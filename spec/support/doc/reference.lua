@@ -44,14 +44,24 @@ local function type_of(text)
   return h.code { parts }
 end
 
+local function says_nothing(rows, column)
+  for _, row in ipairs(rows) do
+    if type(row[column]) ~= "table" or row[column][1] ~= "" or row[column][2] then
+      return false
+    end
+  end
+  return true
+end
+
+-- A last column that says nothing is left out.
 local function table_of(label, heads, rows, caption)
-  local head, body = {}, {}
-  for place, title in ipairs(heads) do
-    head[place] = h.th { scope = "col", title }
+  local head, body, columns = {}, {}, says_nothing(rows, #heads) and #heads - 1 or #heads
+  for place = 1, columns do
+    head[place] = h.th { scope = "col", heads[place] }
   end
   for place, row in ipairs(rows) do
     local cells = { h.th { scope = "row", row[1] } }
-    for column = 2, #row do
+    for column = 2, columns do
       cells[column] = h.td { row[column] }
     end
     body[place] = h.tr { cells }
@@ -66,6 +76,15 @@ local function paragraphs(prose)
     list[#list + 1] = text:find "%S" and h.p { rich((text:gsub("\n", " "))) } or nil
   end
   return list
+end
+
+-- What is on the page, to be found at a glance: names and where they lead.
+local function index(label, names, shown)
+  local items = {}
+  for place, name in ipairs(names) do
+    items[place] = h.li { h.a { href = "#" .. reference.anchor(name), h.code { shown and shown(name) or name } } }
+  end
+  return h.nav { class = "index", aria_label = label, h.ul { items } }
 end
 
 -- Functions -------------------------------------------------------------------------------------------------------------
@@ -137,6 +156,11 @@ function reference.api()
   body[1] = h.h1 { "API" }
   body[2] = h.p { "Misuse raises. What can go wrong at run time gives ", h.code { "nil, message, code" },
     ". Times are seconds since 1970, durations seconds. Every example is run by a spec." }
+  local names = {}
+  for place, item in ipairs(api.functions()) do
+    names[place] = item.name
+  end
+  body[3] = index("Functions", names)
   for _, item in ipairs(api.functions()) do
     if item.module ~= last then
       last = item.module
@@ -220,7 +244,9 @@ end
 function reference.types()
   local body = { h.h1 { "Types" }, h.p { "The tables and functions that the ", h.a { href = "api.html", "API" },
     " takes and gives. A field with a question mark may be absent." } }
-  for _, name in ipairs(public_types()) do
+  local names = public_types()
+  body[3] = index("Types", names, short)
+  for _, name in ipairs(names) do
     body[#body + 1] = type_section(name)
   end
   return { title = "Types", body = h.render(body) }
