@@ -66,6 +66,9 @@ local function show(context, status, model)
   model.counts = category_counts.of(context.engine)
   model.trials, model.held = trials_of(context, model.config), held_of(context)
   model.drafts = #must(context.engine:drafts())
+  if model.edit and not model.stored then
+    model.stored = context.engine:config(model.revision) or must(context.engine:config())
+  end
   return response.page(context, status, settings_page.html, model)
 end
 
@@ -91,10 +94,6 @@ local function saved_with(context, sent, saved)
   return since and since < saved - 1 and changes_between(context, since, saved - 1) or nil
 end
 
-local function number_of(text)
-  return text and #text < 17 and text:find "^[1-9]%d*$" and tonumber(text) or nil
-end
-
 -- The form with a draft in it; nil when that is gone.
 local function show_draft(context, id)
   local draft, foreseen, code = context.engine:draft(id)
@@ -108,7 +107,7 @@ end
 settings.page = settings.for_administrators(function(context)
   local cfg = must(context.engine:config())
   local sent = request_of.fields(context.request.query)
-  local draft = number_of(sent.draft)
+  local draft = request_of.number(sent.draft)
   local shown = draft and show_draft(context, draft)
   if shown then
     return shown
@@ -125,7 +124,7 @@ settings.page = settings.for_administrators(function(context)
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
     suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
-    drafted = number_of(sent.drafted),
+    drafted = request_of.number(sent.drafted),
   })
 end)
 
@@ -154,6 +153,7 @@ end
 local function show_form(context, status, form, more)
   local model = more or {}
   model.config, model.edit, model.revision = form.config, form.edit, form.stored.revision
+  model.stored = form.stored
   model.conflicts = settings_conflicts.told(form.edit.conflicts, form.config, form.stored, context)
   return show(context, status, model)
 end
