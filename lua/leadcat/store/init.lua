@@ -177,7 +177,7 @@
 -- Counters by day: each entry that has asked or reached its end adds one, in the same transaction; they are what the journal adds up to.
 -- Days of which retention has removed entries keep theirs, for three years.
 ---@field daily fun(self, tenant: string, since: integer, after: string, limit: integer): table[]?, table|string|nil, string? counters `{counted, day (since 1970, UTC), kind, trigger, lead_status?, rule_id?, from, to, count}` of the days from `since` on, behind the one with that `counted` ("": from the first), by days; and `{since?, recount, place}`: the first day that is counted whole (nil: all are), and how far `recount` is. The kinds: src/store/daily.h
----@field recount fun(self, tenant: string): table?, string?, string? takes a short step of counting the journal anew, and begins with it when it is not under way: how far that is, as of `daily`, until `recount` is "done" ("clearing", "counting": up to the entry `place`). `unavailable`: this store cannot
+---@field recount fun(self, tenant: string): table?, string?, string? takes a short step of counting the journal anew, and begins with it when it is not under way: how far that is, as of `daily`, until `recount` is "done" ("clearing", "counting": up to the entry `place`). A shared store does all of it in one call, and is `unavailable` while another one counts
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`
