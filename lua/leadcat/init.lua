@@ -76,6 +76,7 @@ local OPTIONS = {
   sleep = options_of.of_type("function", "a function that waits for some seconds while other coroutines run"),
   running = options_of.of_type("function", "a function that tells which coroutine runs"),
   triggers = options_of.of_type("table", "a list of {trigger, name}"),
+  stand_in = options_of.of_type("function", "a function that gives the user who is asked instead of one"),
   record_unchanged = options_of.kind('"full", or a share between 0 and 1,', function(v)
     return v == "full" or type(v) == "number" and v > 0 and v <= 1
   end),
@@ -109,6 +110,7 @@ end
 ---@field queue? integer with `shared` in nginx, how many events of a worker may wait for the database; those beyond are `unavailable` at once. Default 1000
 ---@field durability? "full"|"relaxed"|"primary" full (the default): what is acknowledged is on disk, and with `shared` on a standby's as well. relaxed: a power failure may undo the newest changes. primary: with `shared`, one machine is enough
 ---@field confirmation_ttl? number seconds until a question expires; default 7 days
+---@field stand_in? fun(user: leadcat.Actor, tenant: string): leadcat.Actor? who is asked instead of that user; nil: nobody. It is asked when a question is made or given to somebody; while it raises, events that ask are not taken
 ---@field retention? leadcat.Retention how much of the journal is kept, with its seen event ids and closed confirmations
 ---@field map_size? integer bytes the journal may have in use (at most 1 GiB of it for configs), from now on and for all processes, if what is in use fits; default: as it was given last, or 16 GiB. Not allocated ahead
 ---@field max_readers? integer reader slots, at least twice the number of workers; default 1024
@@ -266,7 +268,7 @@ function leadcat.open(options)
     companies = companies,
     fields = config.copy(host.fields or {}),
     clock = options.clock or core.now, strings = strings, language = options.language or "en",
-    confirmation_ttl = options.confirmation_ttl or 7 * DAY,
+    confirmation_ttl = options.confirmation_ttl or 7 * DAY, stand_in = options.stand_in,
     retention = { age = limit_of(retention, "age"), count = limit_of(retention, "count") },
     record_unchanged = options.record_unchanged == "full" and 1 or options.record_unchanged,
     gathers = options.shared ~= nil and platform.semaphore ~= nil,

@@ -269,6 +269,8 @@ describe("the calendar", function()
     local file = { { trigger = "sale_won", company = "Cone", at = START - 91 * DAY, sale = { id = "u" } } }
     page = assert(engine:calendar { source = file })
     assert.same({ "file", 1, { updated = 1 } }, { page.source, page.looked_at, page.outcomes })
+    local ancient = { { trigger = "sale_won", company = "Bolt", at = -1e300, sale = { id = "u" } } }
+    assert.same({ updated = 1 }, assert(engine:calendar { source = ancient, preview = true }).outcomes)
 
     -- What it has done is in the journal, and is tried again with the rest of it.
     local events = require("leadcat.past.replay").events(engine:history { company = "Acme" })
@@ -342,6 +344,17 @@ describe("the calendar", function()
     assert(other:save(config(rule(90, LOST_OPPORTUNITY, { enabled = false }))))
     assert.equal(0, assert(other:maintain()).calendar)
     other:close()
+  end)
+
+  it("is not kept from its day by a clock that was years ahead for a while", function()
+    local engine, time = open(config(rule(90, LOST_OPPORTUNITY)), { Acme = { won("s", -4000) } }, { Acme = LEAD })
+    for _, days in ipairs { 3650, 0, 1 } do
+      time.now = START + days * DAY
+      assert.same({ 1, 0, 0 }, { engine:maintain().calendar, engine:maintain().calendar, engine:maintain().calendar })
+    end
+    time.now = START
+    assert.equal(0, engine:maintain().calendar) -- clocks differ by seconds about midnight
+    engine:close()
   end)
 
   it("is looked at for every tenant that has a journal", function()

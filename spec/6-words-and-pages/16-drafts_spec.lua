@@ -85,9 +85,9 @@ describe("a draft", function()
   end)
 
   it("has new rules of its own beside those of others", function()
-    local function with_rule(name)
+    local function with_rule(name, id)
       local cfg = engine:config()
-      table.insert(cfg.rules, 1, { id = 7, trigger = "sale_won", name = { en = name }, enabled = true,
+      table.insert(cfg.rules, 1, { id = id or 7, trigger = "sale_won", name = { en = name }, enabled = true,
         set_category = PARTNER, when = { { { field = "sale.amount", is = "above", value = #name } } } })
       return cfg
     end
@@ -99,6 +99,9 @@ describe("a draft", function()
       names[rule.id or 0] = rule.name and rule.name.en
     end
     assert.same({ "of others", "mine" }, { names[7], names[8] })
+    draft = assert(engine:save_draft(with_rule("the last", config.MAX_ID)))
+    assert(engine:save(with_rule("the last, too", config.MAX_ID)))
+    assert(engine:approve(draft.id)) -- there is no id above
     local cfg = engine:config()
     local new = { id = 99, name = { en = "Mine" }, group = "other", rank = 99, lead_status = false, deleted = false }
     cfg.categories[#cfg.categories + 1] = new
@@ -321,8 +324,8 @@ describe("the pages of drafts", function()
     contains(page, 'href="/leadcat/settings?draft=' .. id)
     local form = forms.fields(get("/settings?draft=" .. id))
     assert.same({ tostring(PARTNER), "1" }, { form["rule.sale_won.set_category"], form.revision })
-    for _, at in ipairs { "nonsense", "2001-01-01T06:00", "" } do
-      local answer = post("/drafts/" .. id, { action = "approve", when = "later", at = at })
+    for _, at in ipairs { "nonsense", "2001-01-01T06:00", "", "9999-12-31T23:59" } do
+      local answer = post("/drafts/" .. id, { action = "approve", when = "later", at = at, zone = "-840" })
       assert.equal(422, answer.status)
       contains(answer.body, text_of(site, "drafts.no_time"))
     end
@@ -341,7 +344,10 @@ describe("the pages of drafts", function()
     assert.equal("/leadcat/drafts?gone=true", post("/drafts/" .. id, { action = "discard" }).headers.Location)
     contains(get "/drafts?gone=true", text_of(site, "drafts.none"))
     assert.equal(404, ask(site, "GET", "/leadcat/drafts/" .. id, { as = "ann" }).status)
-    assert.equal(404, ask(site, "GET", "/leadcat/drafts/x", { as = "ann" }).status)
+    for _, none in ipairs { "/drafts/x", "/drafts/9007199254740993", "/api/drafts/9007199254740993" } do
+      assert.equal(404, ask(site, "GET", "/leadcat" .. none, { as = "ann" }).status)
+    end
+    get "/settings?draft=9007199254740993" -- likewise none
     contains(get("/settings?draft=" .. id), "leadcat-settings") -- the form with what is in force
   end)
 

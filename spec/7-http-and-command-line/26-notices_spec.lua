@@ -87,6 +87,12 @@ describe("leadcat.notify.webhook", function()
     return { counts.handled, counts.parked, counts.problems }, counts.error
   end
 
+  it("tells of an event of any year", function()
+    assert(engine:handle { trigger = "sale_won", company = "Acme", at = -1e300 })
+    assert.equal(1, step()[1])
+    assert.equal("1970-01-01T00:00:00Z", json.decode(tell()[1].body).timestamp)
+  end)
+
   it("tells of a rule that has fallen silent, once, and again when it has matched meanwhile", function()
     local function win(day)
       now = NOW + day * DAY

@@ -201,7 +201,7 @@ describe("the README's", function()
 
   it("Lua hooks a CRM, sets the rules, and handles an event", function()
     local lua = blocks "lua"
-    assert.equal(17, #lua)
+    assert.equal(18, #lua)
     local path = stores.path()
     local code = (CRM .. lua[1] .. "\n" .. lua[2] .. "\n" .. USE):gsub("/var/lib/leadcat", path)
     local expected = lua[2]:match "%-%-> ([^\n]+)"
@@ -228,6 +228,12 @@ describe("the README's", function()
     return output
   end
 
+  it("asks a stand-in", function()
+    local before = 'local crm = { stand_in_of = function(id) return id == 7 and { id = "eve" } or nil end }'
+    local after = "print(engine:confirmation(engine:handle(event).confirmation).assigned.to.id)"
+    assert.equal("eve\n", run(13, before, after))
+  end)
+
   it("host lets a stand-in answer", function()
     local before = [[
       local host, crm = engine.host, { stands_in = function(who, whose) return who == "eve" and whose == 7 end }
@@ -238,13 +244,13 @@ describe("the README's", function()
         print((engine:resolve(id, { accept = true }, { actor = who }) or {}).status)
       end
     ]]
-    assert.equal("nil\nupdated\n", run(13, before, after))
+    assert.equal("nil\nupdated\n", run(14, before, after))
   end)
 
   it("host knows facts", function()
     local before = 'local host, crm = engine.host, { country_of = function() return "NO" end }'
     local after = 'print(host.facts({ { company = "Acme" } }, "")[1]["company.country"])'
-    assert.equal("NO\n", run(14, before, after))
+    assert.equal("NO\n", run(15, before, after))
   end)
 
   it("saves a draft, which another one approves", function()
@@ -252,7 +258,7 @@ describe("the README's", function()
       local ann, liv, config = { id = "ann", admin = true }, { id = "liv", admin = true }, assert(engine:config())
       config.rules[1].ask = not config.rules[1].ask
     ]]
-    assert.equal("0\t0\nliv\n", run(15, before, "print(engine:revisions()[1].approved_by.id)"))
+    assert.equal("0\t0\nliv\n", run(16, before, "print(engine:revisions()[1].approved_by.id)"))
   end)
 
   it("tries a rule, and switches it on", function()
@@ -264,7 +270,7 @@ describe("the README's", function()
       assert(engine:save(cfg))
       assert(engine:handle { trigger = "sale_won", company = "Acme" })
     ]]
-    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(16, before, 'print((engine:decide("sale_won", 1)))'))
+    assert.equal("sale_won#7\t1\t0\t0\t0\t1\nconfirm\n", run(17, before, 'print((engine:decide("sale_won", 1)))'))
   end)
 
   it("releases what is held", function()
@@ -279,7 +285,7 @@ describe("the README's", function()
         assert(engine:handle { trigger = "sale_won", company = company })
       end
     ]]
-    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(17, before, "print(#engine:confirmations())"))
+    assert.equal("Bolt\tawaiting_confirmation\n2\n", run(18, before, "print(#engine:confirmations())"))
   end)
 
   it("host takes many at once", function()

@@ -1,6 +1,7 @@
 --- Events that reach one worker of nginx over 64 connections, for a shared store whose commits wait for a standby, beside a plain
 -- INSERT of one row for each request into a table with the journal's three indexes: requests a second, and what the
--- primary's processes have worked for each. Then pages that only decide, while the database is frozen beside not.
+-- primary's processes have worked for each. Then batches of a thousand beside an INSERT of a thousand rows. Then pages that only
+-- decide, while the database is frozen beside not. `lua spec/bench/shared.lua batches` measures only these (events, pages likewise).
 
 local core = require "leadcat.core"
 local databases = require "support.databases"
@@ -12,7 +13,7 @@ local server = require "nginx.server"
 local stores = require "support.stores"
 
 local ROUNDS, SECONDS, CONNECTIONS = measure.times(5, 1), measure.times(3, 1), 64
-local COMPANIES = 20000
+local COMPANIES, BATCH, BATCHES = 20000, 1000, measure.times(40, 10)
 local TABLE = [[CREATE TABLE plain (tenant bytea, entry int8, company bytea, event_id bytea, record bytea,
   PRIMARY KEY (tenant, entry))]]
 
@@ -50,6 +51,11 @@ local function worked(primary)
   end
   pipe:close()
   return total / 100
+end
+
+-- Bytes of its log so far.
+local function logged(primary)
+  return tonumber((databases.psql(primary, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')")))
 end
 
 -- What is compared ------------------------------------------------------------------------------------------------------
@@ -93,6 +99,59 @@ local function compare_events(running, primary)
     measure.time(plain) .. ": for a plain INSERT", each / plain, { most = 0.35 })
 end
 
+local INSERT = pg.statement("INSERT INTO plain SELECT '', * FROM unnest($1, $2, $3, $4)",
+  { "int8[]", "bytea[]", "bytea[]", "bytea[]" })
+
+-- Batches as a process without nginx writes them.
+local function compare_batches(primary, engine, pool)
+  local numbers, work, bytes = { 0, 1000000000 }, { {}, {} }, { {}, {} }
+  local function timer(k, write)
+    return function()
+      local begun, worked_before, logged_before = core.uptime(), worked(primary), logged(primary)
+      for _ = 1, BATCHES do
+        write(numbers[k])
+        numbers[k] = numbers[k] + BATCH
+      end
+      local count, taken = BATCHES * BATCH, core.uptime() - begun
+      table.insert(work[k], (worked(primary) - worked_before) / count)
+      table.insert(bytes[k], (logged(primary) - logged_before) / count)
+      return count / taken
+    end
+  end
+  local function handle(first)
+    local events = {}
+    for i = 1, BATCH do
+      local number = first + i
+      events[i] = {
+        trigger = math.floor((number - 1) / COMPANIES) % 2 == 0 and "sale_registered" or "sale_lost",
+        company = 1000000 + number % COMPANIES, id = ("batch-%09d"):format(number),
+      }
+    end
+    for _, outcome in ipairs(assert(engine:handle_many(events))) do
+      assert(outcome.status == "updated", outcome.status)
+    end
+  end
+  local RECORD = ("r"):rep(150)
+  local function insert(first)
+    local columns = { {}, {}, {}, {} }
+    for i = 1, BATCH do
+      local number = first + i
+      columns[1][i], columns[2][i] = number, ("%d"):format(number % COMPANIES + 1)
+      columns[3][i], columns[4][i] = ("batch-%09d"):format(number), RECORD
+    end
+    assert(pool:run(INSERT, columns))
+  end
+  local rates, ratios = measure.rounds(ROUNDS, { timer(1, handle), timer(2, insert) })
+  measure.row("shared store: events in batches of 1,000", ("%.0f/s"):format(rates[1]),
+    ("%.0f/s: rows of one INSERT"):format(rates[2]), ratios[2])
+  local each, plain = measure.median(work[1]), measure.median(work[2])
+  measure.row("shared store: the primary's work for an event of a batch", measure.time(each),
+    measure.time(plain) .. ": for a row of an INSERT", each / plain, { most = 1.8 })
+  each, plain = measure.median(bytes[1]), measure.median(bytes[2])
+  measure.row("shared store: the primary's log for an event of a batch", ("%.0f B"):format(each),
+    ("%.0f B: for a row of an INSERT"):format(plain), each / plain)
+end
+
 local function compare_pages(running, primary)
   local function pages() return (wrk(running, "/page", 16)) end
   local function frozen()
@@ -120,22 +179,32 @@ end
 os.execute("mkdir '" .. directory .. "/made'")
 local engine = assert(leadcat.open { path = directory .. "/made", shared = url })
 assert(engine:save(stores.config { sale_registered = 3, sale_lost = 4 }))
-for first = 1, COMPANIES, 1000 do
-  local companies = {}
-  for i = 1, 1000 do
-    companies[i] = first + i - 1
+for _, behind in ipairs { 1, 1000000 } do -- those of events, and those of batches
+  for first = 0, COMPANIES - 1, 1000 do
+    local companies = {}
+    for i = 1, 1000 do
+      companies[i] = behind + first + i - 1
+    end
+    assert(engine.host:create_many(companies, 4))
   end
-  assert(engine.host:create_many(companies, 4))
 end
-engine:close()
 pool:run(pg.statement "ANALYZE")
 
 local running = assert(server.start(directory, { workers = 1, http = HTTP:gsub("URL", url), server = LOCATIONS }))
+local only = arg[1]
 local ok, message = pcall(function()
   assert(server.wait_for(function() return running:request("GET", "/event") == 200 end), running:log())
-  compare_events(running, primary)
-  compare_pages(running, primary)
+  if not only or only == "events" then
+    compare_events(running, primary)
+  end
+  if not only or only == "batches" then
+    compare_batches(primary, engine, pool)
+  end
+  if not only or only == "pages" then
+    compare_pages(running, primary)
+  end
 end)
+engine:close()
 running:stop()
 databases.stop()
 os.execute("rm -rf '" .. directory .. "'")

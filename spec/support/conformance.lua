@@ -1040,6 +1040,23 @@ return function(open, busted, options)
     assert.same({}, (other:expiring(T, 0, 0, NOW + 101, 9)))
   end)
 
+  it("asks somebody else instead of the event's user, where whoever calls says so", function()
+    local how = with(KEPT, { has_stand_ins = true })
+    local lacking = handle(store, asked "acme", how)
+    assert.same({ "verdict", "confirm" }, { lacking.lacks, lacking.action })
+    lacking.passed, lacking.stand_in, lacking.assigned = lacking.about, "eve", '{"to":{"id":"eve"}}'
+    local result = handle(store, asked "acme", how, lacking)
+    local question = other:confirmation(T, result.confirmation)
+    assert.same({ "awaiting_confirmation", "eve", { id = "eve" }, "bob" }, { result.status, question.user,
+      json.decode(question.body).assigned.to, json.decode(question.body).actor.id })
+    assert.same({ {}, { question.id } }, { ids(other:confirmations(T, { user = "bob", limit = 9 }), "id"),
+      ids(other:confirmations(T, { user = "eve", limit = 9 }), "id") })
+    lacking = handle(store, asked(7), how)
+    lacking.passed = lacking.about
+    assert.equal("bob", other:confirmation(T, handle(store, asked(7), how, lacking).confirmation).user)
+    assert.equal("updated", handle(store, won "c", with(how, { start = LEAD })).status) -- that asks nobody
+  end)
+
   it("gives an open question to another user", function()
     local asking = handle(store, asked("acme", { actor = { id = "ann" } }))
     local id, before = asking.confirmation, store:confirmation(T, asking.confirmation)

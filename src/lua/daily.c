@@ -72,11 +72,35 @@ static int l_show_daily(lua_State *L) {
   return push_daily(L, (lc_text){ item, sizeof item });
 }
 
+/* store:count_as(record, proposed) -> as what a packed entry counts, for store:show_daily, or nil; and, where `proposed` is nil, the id of
+ * the question whose proposal has to be known */
+static int l_count_as(lua_State *L) {
+  unsigned char packed[LC_DAILY_SIZE];
+  lc_error error;
+  lc_entry entry;
+  lc_daily daily;
+  lc_text record = l_check_text(L, 2, UINT32_MAX);
+  bool is_known = !lua_isnoneornil(L, 3);
+  lc_status status = lc_entry_unpack(record.data, record.size, &entry, &error);
+  if (status != LC_OK)
+    return l_fail(L, status, &error);
+  if (lc_daily_of(&entry, (int32_t)luaL_optinteger(L, 3, 0), &daily)) {
+    lc_daily_pack(&daily, packed);
+    l_push_text(L, (lc_text){ (const char *)packed, sizeof packed });
+  } else
+    lua_pushnil(L);
+  if (is_known || !entry.has_question || entry.status != LC_ENTRY_UPDATED)
+    return 1;
+  l_push_text(L, (lc_text){ (const char *)entry.question, sizeof entry.question });
+  return 2;
+}
+
 void l_daily_register(lua_State *L) {
   static const luaL_Reg methods[] = {
     { "daily", l_daily },
     { "recount", l_recount },
     { "show_daily", l_show_daily },
+    { "count_as", l_count_as },
     { NULL, NULL },
   };
   l_store_methods(L, methods);

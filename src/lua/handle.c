@@ -86,6 +86,8 @@ static void to_known(lua_State *L, int table, lc_case *c) {
     return;
   c->target = (int32_t)number_field(L, table, "target"); /* 0: as decided */
   c->keep = l_boolean_field(L, table, "keep");
+  c->stand_in = l_text_field(L, table, "stand_in", LC_USER_MAX);
+  c->assigned = l_text_field(L, table, "assigned", UINT32_MAX);
 }
 
 static void to_case(const l_event *read, double now, lc_case *c) {
@@ -464,12 +466,12 @@ static lc_status handle(lua_State *L, l_store *box, l_how *how, l_open *open, lc
  * add before the next call:
  *   category  {newest}: add `asked_at` = newest, as it was when the host was asked, and `category`
  *   facts     {names, rules}: add `facts`, a table of what the host knows of them, which may be more
- *   verdict   {about, action, from, to, rule, revision, is_answered, details, likewise}: add `passed` = about; `target` if not `to`; `keep` if
+ *   verdict   {about, action, from, to, rule, revision, is_answered, details, likewise}: add `passed` = about; `target` if not `to`; `stand_in` and `assigned`; `keep` if
  *             declined. is_answered: true when the event's choice counts
  *   licence   give `how` without needs_licence
  *   details   {error}: nothing helps, the event's actor, sale or contact cannot be kept
  *   end, turn, commit   nothing
- * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, asks_facts, confirm, ttl, skips_late, look,
+ * `how` is {write, keeps_companies, claim, queues, most, start, needs_licence, is_guarded, has_stand_ins, asks_facts, confirm, ttl, skips_late, look,
  * foresee, overlay, schedules_nothing, notes, cursor = {name, before, text}, digest, run}, as in lc_handling; `write`: whether the call may
  * write; `run`:
  * the id of the run that the events belong to. */

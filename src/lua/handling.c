@@ -32,6 +32,7 @@ static bool take_flag(lua_State *L, const char *name, l_how *how) {
     { "foresee", offsetof(l_how, core.foresee) },
     { "needs_licence", offsetof(l_how, core.needs_licence) },
     { "is_guarded", offsetof(l_how, core.is_guarded) },
+    { "has_stand_ins", offsetof(l_how, core.has_stand_ins) },
     { "schedules_nothing", offsetof(l_how, core.schedules_nothing) },
     { "queues", offsetof(l_how, core.queues) },
     { "skips_late", offsetof(l_how, core.skips_late) },

@@ -67,6 +67,8 @@ typedef struct lc_case {
   uint64_t passed;  /* the decision (its `about`) that got a verdict; 0: none: */
   int32_t target;   /* the category to set; 0: as decided */
   bool keep;        /* the user declined, so the category stays */
+  lc_text stand_in; /* with `passed`: the id of who is asked instead of `user`; empty: nobody is */
+  lc_text assigned; /* with `stand_in`: JSON about that, which the question's body has as "assigned" */
   /* The outcome. */
   lc_case_state state;
   lc_lack lack;     /* for LC_LACKING */
@@ -108,6 +110,7 @@ typedef struct lc_handling {
   int32_t start;           /* unknown companies are added in this category, if they are kept here; 0: they are not */
   bool needs_licence;      /* nobody has looked yet whether the tenant is licensed */
   bool is_guarded;         /* guards judge what matched */
+  bool has_stand_ins;      /* what asks needs a verdict, too: somebody else may be asked */
   bool schedules_nothing;  /* what would be scheduled is only told */
   uint64_t facts_of;       /* the checksum of the ruleset for whose fields the facts were read: */
   const lc_known *known;   /* these, of all events */

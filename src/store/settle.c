@@ -36,19 +36,30 @@ static lc_status begin_body(lc_handler *h) {
   return LC_OK;
 }
 
-/* The options, then the fields of the event's details. */
-static lc_status write_body(lc_handler *h, lc_question *question, lc_text details) {
-  bool has_fields = details.size > 2;
+static char *add(char *at, const char *bytes, size_t size) {
+  memcpy(at, bytes, size);
+  return at + size;
+}
+
+/* The options, who is asked instead of the event's user, then the fields of the event's details. */
+static lc_status write_body(lc_handler *h, lc_question *question, const lc_case *c) {
+  static const char assigned[] = ",\"assigned\":";
+  lc_text details = c->entry.details;
   lc_status status = h->body_begun == 0 ? begin_body(h) : LC_OK;
   if (status == LC_OK)
-    status = make_body_room(h, h->body_begun + details.size + 1);
+    status = make_body_room(h, h->body_begun + sizeof assigned + c->assigned.size + details.size + 1);
   if (status != LC_OK)
     return status;
   char *at = h->body + h->body_begun;
+  if (c->stand_in.size != 0) {
+    at = add(at, assigned, sizeof assigned - 1);
+    at = add(at, c->assigned.data, c->assigned.size);
+  }
+  bool has_fields = details.size > 2;
+  *at++ = has_fields ? ',' : '}';
   if (has_fields)
-    memcpy(at + 1, details.data + 1, details.size - 1);
-  *at = has_fields ? ',' : '}';
-  question->body = (lc_text){ h->body, h->body_begun + (has_fields ? details.size : 1) };
+    at = add(at, details.data + 1, details.size - 1);
+  question->body = (lc_text){ h->body, (size_t)(at - h->body) };
   return LC_OK;
 }
 
@@ -72,7 +83,7 @@ static lc_status new_question(lc_handler *h, lc_case *c, lc_question *question) 
   *question = (lc_question){
     .created_at = h->how->now,
     .expires_at = h->how->now + h->how->ttl,
-    .user = c->user,
+    .user = c->stand_in.size != 0 ? c->stand_in : c->user,
     .on_expiry = (uint8_t)lc_ruleset_on_expiry(h->ruleset, (lc_trigger)c->entry.trigger, c->entry.lead_status, c->entry.rule),
   };
   lc_status status = random_id(h, question->id);
@@ -80,7 +91,7 @@ static lc_status new_question(lc_handler *h, lc_case *c, lc_question *question) 
     return status;
   c->entry.has_question = true;
   memcpy(c->entry.question, question->id, sizeof question->id);
-  return write_body(h, question, c->entry.details);
+  return write_body(h, question, c);
 }
 
 /* ---- writing, and imagining to have written -------------------------------------------------- */

@@ -301,7 +301,8 @@ static lc_status find_late(lc_handler *h, lc_case *c) {
 
 /* A verdict counts only for the decision that it was given on. */
 static lc_status find_verdict(lc_handler *h, lc_case *c) {
-  if ((!h->how->is_guarded && !c->is_answered) || lc_is_put_off(c))
+  bool asks = c->entry.action == LC_CONFIRM && h->how->confirm == LC_CONFIRM_ASK;
+  if ((!h->how->is_guarded && !c->is_answered && !(h->how->has_stand_ins && asks)) || lc_is_put_off(c))
     return LC_OK;
   c->about = lc_tell_apart(&c->entry);
   if (c->passed != c->about)

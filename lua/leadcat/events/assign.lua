@@ -4,51 +4,33 @@ local confirmation = require "leadcat.events.confirmation"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
 local options_of = require "leadcat.util.options"
-local unicode = require "leadcat.util.unicode"
+local stand_in = require "leadcat.events.stand_in"
 
 ---@class leadcat.engine.assign: leadcat.Engine the engine's method that stands here
 local assign = {}
 
 local TRIES = 16 -- while others are changing the question
-local LONGEST_NAME = 200 -- bytes
 
 local OPTIONS = { actor = options_of.actor }
 
--- What is wrong with whom a question is given to; nil when nothing is.
-local function problem_of(to)
-  if type(to) ~= "table" then
-    return "to: a user {id, name} expected"
-  end
-  local key, problem = event_of.key(to.id)
-  if not key then
-    return "to.id " .. problem
-  elseif to.name ~= nil and (type(to.name) ~= "string" or #to.name > LONGEST_NAME) then
-    return ("to.name: a text of at most %d bytes expected, got %s"):format(LONGEST_NAME,
-      unicode.visible(tostring(to.name):sub(1, 60)))
-  end
-end
-
-local function person(actor)
-  return actor and { id = actor.id, name = type(actor.name) == "string" and actor.name or nil }
-end
-
--- The question's body with whose it is now.
-local function body_of(self, stored, to, actor)
+-- The question's body with whose it is now. `instead`: of that user, to whom it is given.
+local function body_of(self, stored, to, actor, instead)
   local body, message = json.decode(stored.body)
   if not body then
     return nil, ("confirmation %s: %s"):format(stored.id, message), "corrupt"
   end
   body.options = json.array(body.options or {})
-  body.assigned = { to = person(to), by = person(actor), at = self:_now() }
+  local person = confirmation.person
+  body.assigned = { to = person(to), by = person(actor), at = self:_now(), stands_in_for = person(instead) }
   return json.encode(body)
 end
 
 -- Writes it. `conflict`: the question has to be read again.
-local function write(self, id, to, actor)
+local function write(self, id, to, actor, instead)
   local stored, message, code = self._store:confirmation(self._tenant, id)
   local body
   if stored then
-    body, message, code = body_of(self, stored, to, actor)
+    body, message, code = body_of(self, stored, to, actor, instead)
   end
   if not body then
     return nil, message, code
@@ -63,7 +45,7 @@ end
 ---@field to leadcat.Actor whose question it is from then on: {id, name}
 
 --- Gives an open question to another user: it is in that user's inbox from then on, and whose it was may answer it only
--- where `can` says so of others, too. Giving it to whom it belongs does nothing.
+-- where `can` says so of others, too. Where `stand_in` of `leadcat.open` names somebody for that user, it is that one's instead. Giving it to whom it belongs does nothing.
 ---@param id string
 ---@param what leadcat.AssignWhat
 ---@param options? leadcat.ByActor who gives it: an administrator or whose it is, unless the host's `can(actor, "assign", record)` decides otherwise
@@ -76,10 +58,15 @@ function assign:assign(id, what, options)
   if type(what) ~= "table" then
     error("what: a table {to = {id, name}} expected, got " .. type(what), 2)
   end
-  local problem = problem_of(what.to)
+  local problem = confirmation.user_problem(what.to)
   if problem then
-    return nil, problem, "invalid"
+    return nil, "to" .. problem, "invalid"
   end
+  local instead, why, failure = stand_in.of(self, what.to)
+  if instead == nil then
+    return nil, why, failure
+  end
+  local to = instead or what.to
   for _ = 1, TRIES do
     local record, message, code = self:confirmation(id)
     if not record then
@@ -92,11 +79,11 @@ function assign:assign(id, what, options)
         code or "forbidden"
     elseif record.state ~= "open" then
       return self:_closed(record)
-    elseif confirmation.same_user(what.to, confirmation.owner(record)) then
+    elseif confirmation.same_user(to, confirmation.owner(record)) then
       return record
     end
     local done
-    done, message, code = write(self, id, what.to, actor)
+    done, message, code = write(self, id, to, actor, instead and what.to or nil)
     if done then
       return self:confirmation(id)
     elseif code ~= "conflict" then

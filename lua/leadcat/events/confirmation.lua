@@ -3,6 +3,7 @@
 local config = require "leadcat.rules.config"
 local event_of = require "leadcat.events.event"
 local json = require "leadcat.util.json"
+local unicode = require "leadcat.util.unicode"
 
 local confirmation = {}
 
@@ -36,6 +37,32 @@ local confirmation = {}
 ---@field to leadcat.Actor whose question it is now; without an id when that person was forgotten
 ---@field by? leadcat.Actor who gave it; nil: the program
 ---@field at number seconds since 1970
+---@field stands_in_for? leadcat.Actor in whose place that user is asked
+
+local LONGEST_NAME = 200 -- bytes
+
+--- What is wrong with a user to whom a question is to belong, behind the name of that; nil when nothing is.
+---@param user any
+---@return string?
+function confirmation.user_problem(user)
+  if type(user) ~= "table" then
+    return ": a user {id, name} expected"
+  end
+  local key, problem = event_of.key(user.id)
+  if not key then
+    return ".id " .. problem
+  elseif user.name ~= nil and (type(user.name) ~= "string" or #user.name > LONGEST_NAME) then
+    return (".name: a text of at most %d bytes expected, got %s"):format(LONGEST_NAME,
+      unicode.visible(tostring(user.name):sub(1, 60)))
+  end
+end
+
+--- What is kept of a user.
+---@param actor? leadcat.Actor
+---@return leadcat.Actor?
+function confirmation.person(actor)
+  return actor and { id = actor.id, name = type(actor.name) == "string" and actor.name or nil }
+end
 
 --- The categories that a user may choose: all that are not deleted, in the config's order.
 ---@param cfg leadcat.Config

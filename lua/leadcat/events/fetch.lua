@@ -7,6 +7,7 @@ local event_of = require "leadcat.events.event"
 local journal = require "leadcat.past.journal"
 local merged = require "leadcat.util.merged"
 local protected = require "leadcat.util.protected"
+local stand_in = require "leadcat.events.stand_in"
 local unchanged = require "leadcat.past.unchanged"
 local verdict = require "leadcat.events.verdict"
 
@@ -72,6 +73,11 @@ function LACKS.verdict(round, event, lacking)
   end
   if outcome and event.id ~= nil and not (how.run or how.overlay or how.foresee) then
     unchanged.remember(self, event, outcome) -- of the others the store knows itself
+  end
+  if how.has_stand_ins and not (outcome or code) and lacking.action == "confirm" and not lacking.is_answered then
+    local done
+    done, message, code = stand_in.add(self, event, lacking)
+    return nil, message, not done and code or nil
   end
   return outcome, message, code
 end

@@ -45,14 +45,16 @@ local function how_of(self, options)
     how.skips_late = self._shared.skips_late
   end
   how.asks_facts = self.host.facts and true
+  how.has_stand_ins = self._shared.stand_in and not how.overlay and true
   how.is_guarded, how.needs_licence = self._hooks.guard[1] and true, self.host.licensed and true
   return how
 end
 
--- The same for the usual case, made once: companies are kept in the store, and no guard, licence or run is involved;
+-- The same for the usual case, made once: companies are kept in the store, and no guard, stand-in, licence or run is involved;
 -- nil in other cases. What all tenants share is taken from `shared`: each field of an engine is found through its metatable.
 local function usual_how(self, shared, may_write)
-  if self._run or shared.host.licensed or shared.hooks.guard[1] or not shared.companies.HANDLING.keeps_companies then
+  if self._run or shared.host.licensed or shared.hooks.guard[1] or shared.stand_in
+    or not shared.companies.HANDLING.keeps_companies then
     return nil
   elseif not shared.usual then
     local how = how_of(self)
@@ -234,7 +236,7 @@ end
 -- when the host keeps it, then the verdicts.
 local function looks_first(how, count)
   local asks = not changes_at_once(how) and 1 or 0
-  return count <= asks + ((how.is_guarded or how.needs_licence) and 1 or 0) or nil
+  return count <= asks + ((how.is_guarded or how.has_stand_ins or how.needs_licence) and 1 or 0) or nil
 end
 
 local function call(round, count)

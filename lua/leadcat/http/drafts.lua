@@ -34,7 +34,7 @@ local function for_reviewers(handler)
 end
 
 local function id_of(context)
-  return #context.id < 17 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id)) or fail "not_found"
+  return request_of.number(context.id) or fail "not_found"
 end
 
 local function sentences(context, from, to)
@@ -127,7 +127,7 @@ end)
 local function approve(context, sent)
   local typed = sent.when == "later" and core.parse_time(sent.at or "", MINUTE) or nil
   local at = typed and typed - (request_of.zone(sent) or 0) * 60
-  if sent.when == "later" and (not at or at <= context.engine:_now()) then
+  if sent.when == "later" and not (at and at > context.engine:_now() and drafts_of.APPROVE.at.fits(at)) then
     return show(context, 422, "no_time")
   end
   local draft, message, code = context.engine:approve(id_of(context), { actor = context.actor, at = at })

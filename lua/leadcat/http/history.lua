@@ -6,7 +6,6 @@ local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
 local history_csv = require "leadcat.pages.history_csv"
 local history_page = require "leadcat.pages.history"
-local json = require "leadcat.util.json"
 local outcomes = require "leadcat.http.outcomes"
 local pager = require "leadcat.http.pager"
 local platform = require "leadcat.util.platform"
@@ -238,7 +237,7 @@ local function config_of(context, number)
 end
 
 function history.revision(context)
-  local number = #context.id < 16 and context.id:find "^[1-9]%d*$" and json.integer(tonumber(context.id))
+  local number = request_of.number(context.id)
   local record, newest = find_revision(context, number or response.fail "not_found")
   local query = api.query(context, {}, api.cursor_of_history)
   local new, old = config_of(context, number), config_of(context, number - 1)

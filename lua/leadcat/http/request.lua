@@ -6,6 +6,8 @@ local url = require "leadcat.util.url"
 
 local request = {}
 
+local MOST_EXACT = 2 ^ 53 -- numbers beyond are not exact
+
 request.MAX_BODY = 1024 * 1024 -- bytes
 
 ---@class leadcat.http.Request a request as a server gives it to `app:respond`, and as `authenticate` gets it
@@ -194,6 +196,14 @@ end
 function request.has_tag(received, tag)
   local tags = request.tags(received.headers["if-none-match"] or "") or {}
   return tags[tag] or tags["*"] or false
+end
+
+--- The number of a revision or a draft, in an address or a form.
+---@param text? string
+---@return integer? number nil: it is none
+function request.number(text)
+  local number = type(text) == "string" and text:find "^[1-9]%d*$" and tonumber(text)
+  return number and number <= MOST_EXACT and json.integer(number) or nil
 end
 
 local MOST_MINUTES = 14 * 60

@@ -91,10 +91,6 @@ local function saved_with(context, sent, saved)
   return since and since < saved - 1 and changes_between(context, since, saved - 1) or nil
 end
 
-local function number_of(text)
-  return text and #text < 17 and text:find "^[1-9]%d*$" and tonumber(text) or nil
-end
-
 -- The form with a draft in it; nil when that is gone.
 local function show_draft(context, id)
   local draft, foreseen, code = context.engine:draft(id)
@@ -108,7 +104,7 @@ end
 settings.page = settings.for_administrators(function(context)
   local cfg = must(context.engine:config())
   local sent = request_of.fields(context.request.query)
-  local draft = number_of(sent.draft)
+  local draft = request_of.number(sent.draft)
   local shown = draft and show_draft(context, draft)
   if shown then
     return shown
@@ -125,7 +121,7 @@ settings.page = settings.for_administrators(function(context)
     config = cfg, revision = cfg.revision, problems = context.engine:check(cfg), saved = saved,
     suggested = sent.refine and "not_added",
     saved_with = saved and saved_with(context, sent, saved), unchanged = sent.unchanged == tostring(cfg.revision),
-    drafted = number_of(sent.drafted),
+    drafted = request_of.number(sent.drafted),
   })
 end)
 

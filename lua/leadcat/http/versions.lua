@@ -4,7 +4,6 @@
 local api = require "leadcat.http.api"
 local config = require "leadcat.rules.config"
 local difference = require "leadcat.rules.difference"
-local json = require "leadcat.util.json"
 local merge = require "leadcat.rules.merge"
 local request_of = require "leadcat.http.request"
 local response = require "leadcat.http.response"
@@ -16,10 +15,6 @@ local must = response.must
 local versions = {}
 
 local PAGE = 20
-
-local function number_of(text)
-  return type(text) == "string" and #text < 16 and text:find "^[1-9]%d*$" and json.integer(tonumber(text)) or nil
-end
 
 -- The config of a revision. Before the first one it is empty.
 local function config_of(context, number)
@@ -47,7 +42,7 @@ end
 function versions.index(context)
   local sent = request_of.fields(context.request.query)
   local revisions = must(context.engine:revisions())
-  local before = number_of(sent.before)
+  local before = request_of.number(sent.before)
   local records, has_more = page_of(api.visible(context, revisions), before)
   local shown = {}
   for i, record in ipairs(records) do
@@ -57,14 +52,14 @@ function versions.index(context)
   local last = records[#records]
   return response.page(context, 200, versions_page.html, {
     versions = shown, newest = revisions[1] and revisions[1].revision or 0, is_first = before == nil,
-    next = has_more and last.revision or nil, reverted = number_of(sent.reverted),
+    next = has_more and last.revision or nil, reverted = request_of.number(sent.reverted),
     may_revert = response.offers(context, "configure"),
   })
 end
 
 -- The record and config to go back to, and the newest config.
 local function find(context)
-  local number, newest = number_of(context.id) or response.fail "not_found", must(context.engine:config())
+  local number, newest = request_of.number(context.id) or response.fail "not_found", must(context.engine:config())
   for _, record in ipairs(must(context.engine:revisions())) do
     if record.revision == number then
       return record, config_of(context, number), newest
@@ -88,7 +83,7 @@ end)
 versions.revert = settings.for_administrators(function(context)
   local sent = must(request_of.form(context.request))
   local record, old, newest = find(context)
-  if number_of(sent.newest) ~= newest.revision then
+  if request_of.number(sent.newest) ~= newest.revision then
     return show(context, 412, { stale = true })
   elseif merge.is_same(old, newest) then
     return response.redirect(context, "/versions")

@@ -114,7 +114,7 @@ local function last_sale(events)
 end
 
 local function id_of(days, company, at)
-  local key, last = event_of.key(company), os.date("!%Y-%m-%d", math.floor(at))
+  local key, last = event_of.key(company), os.date("!%Y-%m-%d", math.floor(math.max(at, 0))) -- an event may be of any year
   local form = no_sale.TRIGGER .. "/%d/%s/%s"
   local id = form:format(days, key, last)
   return #id <= LONGEST_ID and id or form:format(days, core.hex(core.sha256(key)), last)
@@ -325,7 +325,7 @@ local function walk_on(engine, today)
   local page
   if not at then
     return nil, message, code
-  elseif at.day and not at.cursor and at.day >= today then
+  elseif at.day and not at.cursor and (at.day == today or at.day == today + 1) then -- clocks differ; years ahead, one was wrong
     return { calendar = 0, no_sale = 0 }
   end
   local day = at.cursor and at.day or today
@@ -348,7 +348,8 @@ end
 ---@return string? message, string? code
 function calendar.step(engine)
   local looked, now, none = engine._shared.calendars, engine:_now(), { calendar = 0, no_sale = 0 }
-  if (looked[engine._tenant] or -math.huge) > now then
+  local last = looked[engine._tenant]
+  if last and now >= last and now - last < AGAIN then -- else the clock has been put back
     return none
   end
   local cfg, message, code = settings.known(engine)
@@ -356,7 +357,7 @@ function calendar.step(engine)
   if cfg and no_sale.all_days(cfg)[1] then
     counts, message, code = walk_on(engine, math.floor(now / DAY))
   end
-  looked[engine._tenant] = counts and counts.calendar == 0 and now + AGAIN or nil
+  looked[engine._tenant] = counts and counts.calendar == 0 and now or nil
   return counts, message, code
 end
 

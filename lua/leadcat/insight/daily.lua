@@ -77,11 +77,12 @@ end
 local OPTIONS = { on_progress = options_of.of_type "function" }
 
 --- Counts the journal anew, in short transactions between which others write; whoever calls it again goes on where it was
--- interrupted. Days of which retention has removed entries keep their counters. Meanwhile they are too low.
+-- interrupted. Days of which retention has removed entries keep their counters. Meanwhile they are too low. A shared store is counted in one
+-- transaction, and stays right meanwhile: `on_progress` is called once, and who interrupts it begins anew.
 ---@param options? leadcat.RecountOptions
 ---@return true? done
 ---@return string? message
----@return string? code `unavailable`: a shared store cannot; `readonly`, `corrupt`, `full`
+---@return string? code `unavailable`: somebody else counts in this shared store; `readonly`, `corrupt`, `full`
 function daily:recount(options)
   self:_check_open()
   local on_progress = options_of.check(options, OPTIONS).on_progress

@@ -40,7 +40,7 @@ Notifier.__index = Notifier
 -- What a notice says --------------------------------------------------------------------------------------------------
 
 local function time(seconds)
-  return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(seconds))
+  return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(math.max(seconds, 0))) -- an event may be of any year
 end
 
 -- The names that people know the company and its categories by.

@@ -313,7 +313,7 @@ local function form(model)
       h.p { class = "leadcat-field",
         h.label { ["for"] = "leadcat-at", text(model, "why.as_of") }, " ",
         h.input { id = "leadcat-at", name = "at", type = "date", autocomplete = "off",
-          value = model.at and os.date("!%Y-%m-%d", model.at) or "" } },
+          value = model.at and os.date("!%Y-%m-%d", math.floor(model.at)) or "" } },
       h.p { class = "leadcat-actions", h.button { type = "submit", class = "leadcat-primary",
         text(model, "why.show") } },
     },

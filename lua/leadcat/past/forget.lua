@@ -104,7 +104,7 @@ function ERASE.actor(kept, id, words)
   if found and type(kept.facts) == "table" then
     kept.facts.actor = nil
   end
-  for _, name in ipairs { "to", "by" } do -- of a question that was given to somebody
+  for _, name in ipairs { "to", "by", "stands_in_for" } do -- of a question that was given to somebody
     local assigned = type(kept.assigned) == "table" and kept.assigned or {}
     if is_of(assigned[name], id) then
       add_name(words, assigned[name])

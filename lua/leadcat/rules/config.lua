@@ -256,19 +256,29 @@ local function mark_lists(from)
   end
 end
 
--- Gives an id to the rules that need one: above all that there are, else the lowest that is free.
-local function give_ids(rules)
-  local used, highest, without = {}, 0, {}
-  for _, rule in ipairs(rules) do
-    used[rule.id or 0], highest = true, math.max(highest, schema.is_whole(rule.id, 1, config.MAX_ID) and rule.id or 0)
+--- Finds ids for new rules: above all that there are, else the lowest that is free.
+---@param ... leadcat.Rule[] whose ids are taken
+---@return fun(): integer next_id
+function config.free_ids(...)
+  local used, highest = {}, 0
+  for _, rules in ipairs { ... } do
+    for _, rule in ipairs(rules) do
+      local id = schema.is_whole(rule.id, 1, config.MAX_ID) and rule.id or 0
+      used[id], highest = true, math.max(highest, id)
+    end
   end
-  local function next_id()
+  return function()
     repeat
       highest = highest < config.MAX_ID and highest + 1 or 1
     until not used[highest]
     used[highest] = true
     return highest
   end
+end
+
+-- Gives an id to the rules that need one.
+local function give_ids(rules)
+  local next_id, without = config.free_ids(rules), {}
   for _, rule in ipairs(rules) do
     local slot = not rule.id and config.slot_of(rule)
     if slot then

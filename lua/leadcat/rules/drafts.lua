@@ -216,20 +216,17 @@ end
 -- New rules of the draft whose keys somebody else's new rules have by now get ids of their own.
 local function tell_apart(base, theirs, mine)
   local function keys(cfg)
-    local found, highest = {}, 0
+    local found = {}
     for _, rule in ipairs(cfg.rules) do
       found[config.rule_key(rule.trigger, rule.lead_status, rule.id)] = true
-      highest = math.max(highest, rule.id or 0)
     end
-    return found, highest
+    return found
   end
-  local old, new, highest = keys(base), keys(theirs)
-  highest = math.max(highest, select(2, keys(mine)))
+  local old, new, next_id = keys(base), keys(theirs), config.free_ids(theirs.rules, mine.rules)
   for _, rule in ipairs(mine.rules) do
     local key = config.rule_key(rule.trigger, rule.lead_status, rule.id)
     if new[key] and not old[key] then
-      highest = highest + 1
-      rule.id = highest
+      rule.id = next_id()
     end
   end
 end

@@ -5,20 +5,6 @@ local json = require "leadcat.util.json"
 
 local refinement = {}
 
-
--- An id that no rule has; `save` gives the others theirs.
-local function free_id(rules)
-  local used, id = {}, 0
-  for _, rule in ipairs(rules) do
-    used[rule.id or 0], id = true, math.max(id, rule.id or 0)
-  end
-  id = id < config.MAX_ID and id + 1 or 1
-  while used[id] do
-    id = id + 1
-  end
-  return id
-end
-
 -- What the other rule asks for, and these conditions, too.
 local function both(when, more)
   local groups = json.array {}
@@ -42,7 +28,7 @@ function refinement.of(cfg, key, to, conditions)
   for place, rule in ipairs(refined.rules) do
     if rule.set_category and config.rule_key(rule.trigger, rule.lead_status, rule.id) == key then
       local new = config.copy(rule)
-      new.id, new.name, new.set_category = free_id(refined.rules), nil, to
+      new.id, new.name, new.set_category = config.free_ids(refined.rules)(), nil, to
       new.when = both(rule.when, conditions)
       table.insert(refined.rules, place, new)
       return refined, new

@@ -38,7 +38,8 @@
 --   licence   |                                      | `how` without needs_licence
 --   category  | newest                               | asked_at = newest, category = what the host says (nil: none)
 --   facts     | names, rules                         | facts = a table of what is known of them, which may have more
---   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it
+--   verdict   | about, action, from, to, rule, revision, is_answered? | passed = about, target = the category to set (nil: to), keep = true to keep it,
+--             |                                      | stand_in = the id of who is asked instead of the event's user, assigned = JSON of that for the body
 --   details   | error                                | nothing helps: they cannot be kept
 --   end       |                                      | the company's unfinished change has to reach its end
 --   turn      |                                      | nothing: events before it, of its company or id, lack something
@@ -46,7 +47,7 @@
 --
 -- The steps of each event, and the first that stops it: seen before (a number) · turn · licence · end (only where a rule is enabled for
 -- its trigger) · category (the event's own, else the store's, else the host's) · facts (where conditions decide) · the decision (`unchanged`) · verdict (where it
--- is_guarded, or the event has a choice that counts: keeping the category always does, another one only where the decision
+-- is_guarded; where it has_stand_ins and the decision asks; or the event has a choice that counts: keeping the category always does, another one only where the decision
 -- asks; `is_answered`) · how it is written · details · turn (`most` changes are applying). An answer holds
 -- only for what it was given for: a category as long as the company has no newer entry than when the host was asked, a
 -- verdict for this very rule, from, to, action and revision (`about`, below 2^53). Otherwise it is asked for again. Nothing
@@ -96,7 +97,7 @@
 --   asks_facts?       whether the host may know facts that the event lacks
 --   skips_late?       an event whose `at` is over a minute before that of the company's newest applied change comes to
 --                     nothing, with the reason `late`
---   needs_licence?, is_guarded?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
+--   needs_licence?, is_guarded?, has_stand_ins?, ttl (seconds until a question expires), confirm? ("ask", "accept", "skip")
 --   look?             ask what all events lack before any is written, as if those in front of them were; so it is, too,
 --                     where an event has a choice that lacks its verdict. Else what is complete is written
 --   overlay?          from `overlay`: nothing is written, it remembers what would have been
@@ -176,7 +177,7 @@
 -- Counters by day: each entry that has asked or reached its end adds one, in the same transaction; they are what the journal adds up to.
 -- Days of which retention has removed entries keep theirs, for three years.
 ---@field daily fun(self, tenant: string, since: integer, after: string, limit: integer): table[]?, table|string|nil, string? counters `{counted, day (since 1970, UTC), kind, trigger, lead_status?, rule_id?, from, to, count}` of the days from `since` on, behind the one with that `counted` ("": from the first), by days; and `{since?, recount, place}`: the first day that is counted whole (nil: all are), and how far `recount` is. The kinds: src/store/daily.h
----@field recount fun(self, tenant: string): table?, string?, string? takes a short step of counting the journal anew, and begins with it when it is not under way: how far that is, as of `daily`, until `recount` is "done" ("clearing", "counting": up to the entry `place`). `unavailable`: this store cannot
+---@field recount fun(self, tenant: string): table?, string?, string? takes a short step of counting the journal anew, and begins with it when it is not under way: how far that is, as of `daily`, until `recount` is "done" ("clearing", "counting": up to the entry `place`). A shared store does all of it in one call, and is `unavailable` while another one counts
 --
 -- Questions.
 ---@field confirmation fun(self, tenant: string, id: string): table?, string?, string? one question. `not_found`

@@ -16,6 +16,7 @@ local lease = require "leadcat.store.sql.lease"
 local memory = require "leadcat.store.sql.memory"
 local pg = require "leadcat.store.pg"
 local reading = require "leadcat.store.sql.reading"
+local recount = require "leadcat.store.sql.recount"
 local rules = require "leadcat.store.sql.rules"
 local schema = require "leadcat.store.sql.schema"
 local statements = require "leadcat.store.sql.statements"
@@ -39,7 +40,7 @@ local sql = {}
 local Store = {}
 Store.__index = Store
 
-for _, part in ipairs { changes, daily, deliveries, drafts, events, reading, rules, upkeep } do
+for _, part in ipairs { changes, daily, deliveries, drafts, events, reading, recount, rules, upkeep } do
   for name, method in pairs(part) do
     Store[name] = method
   end

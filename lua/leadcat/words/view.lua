@@ -29,7 +29,7 @@ local view = {}
 ---@field category? leadcat.NamedCategory that was applied; when it was accepted or changed
 ---@field user? string whose event asked
 ---@field owner? string whose question it is: the same, until it is given to somebody else
----@field assigned? string who gave it to whom, and when
+---@field assigned? string who gave it to whom, and when; or in whose place its owner is asked
 ---@field created? string when it was asked
 ---@field created_at? number the same, in seconds since 1970
 ---@field closed? string how the question ended
@@ -84,14 +84,26 @@ local function closed(record, cfg, words)
   }) or nil
 end
 
--- Who gave it to whom; nil when nobody did.
+-- Who gave it to whom, and whose place that user takes; nil when nobody did.
 local function assigned(record, words)
   local given = record.assigned
   local at = given and wording.time(given.at, words)
-  local somebody = label(words, "confirmation.somebody")
-  return at and wording.sentence(words, "confirmation.assigned", {
-    time = at, user = wording.called(given.by) or somebody, owner = wording.called(given.to) or somebody,
-  }) or nil
+  if not at then
+    return nil
+  end
+  local somebody, said = label(words, "confirmation.somebody"), {}
+  local owner = wording.called(given.to) or somebody
+  if given.by or not given.stands_in_for then
+    said[1] = wording.sentence(words, "confirmation.assigned", {
+      time = at, user = wording.called(given.by) or somebody, owner = owner,
+    })
+  end
+  if given.stands_in_for then
+    said[#said + 1] = wording.sentence(words, "confirmation.stands_in", {
+      owner = owner, user = wording.called(given.stands_in_for) or somebody,
+    })
+  end
+  return table.concat(said, " ")
 end
 
 local function labels(words)

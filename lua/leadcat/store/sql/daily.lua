@@ -62,11 +62,6 @@ function daily:daily(tenant, since, after, limit)
   return list, { since = whole > 0 and whole or nil, recount = "done", place = 0 }
 end
 
-function daily.recount()
-  return nil, "the counters of a shared store cannot be counted anew: they have all since its tables have today's form",
-    "unavailable"
-end
-
 --- Adds up what is new, and removes what is too old: for `trim`.
 ---@return true? done, string? message, string? code
 function daily:fold_daily(tenant, now)

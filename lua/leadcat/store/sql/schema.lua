@@ -21,7 +21,8 @@ local STEPS = {
   [1] = {
     "CREATE SCHEMA IF NOT EXISTS leadcat",
     [[CREATE TABLE leadcat.meta ( -- what there is once
-  name text PRIMARY KEY,        -- format; configs: moves with every save; cluster: a random number of this database
+  name text PRIMARY KEY,        -- format; configs: moves with every save; cluster: a random number of this database;
+                                -- recounts: moves with every count of a journal, one at a time
   value int8 NOT NULL
 )]],
     [[CREATE TABLE leadcat.config ( -- rules
@@ -181,6 +182,7 @@ local STEPS = {
     [[CREATE TABLE leadcat.spread ( -- where tenants are spread over databases: one of each of them, for new nodes
   tenant bytea PRIMARY KEY
 )]],
+    "INSERT INTO leadcat.meta (name, value) VALUES ('recounts', 0)",
     [[INSERT INTO leadcat.daily_head (tenant, since, removed)
 SELECT tenant, max(written) / 86400000000 + 1, 0 FROM leadcat.entry GROUP BY tenant]],
   },

@@ -1,5 +1,6 @@
 --- What is said to the database of a shared store.
 
+local merged = require "leadcat.util.merged"
 local pg = require "leadcat.store.pg"
 
 local statements = {}
@@ -144,23 +145,17 @@ statement("barrier", "", "SELECT pg_logical_emit_message(true, 'leadcat', '')::t
 -- What is written ----------------------------------------------------------------------------------------------------
 
 -- `f` has a row as long as the rules are the newest, and it is the database that was read. `others` are the companies of which
--- nothing is written: mostly none, which makes it cheap to leave them out. The clock is looked at only for what is under way, as
--- its arithmetic is slow. Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
+-- nothing is written: mostly none, so how many there are is looked at first, which makes it cheap to leave them out. The clock is looked
+-- at only for what is under way, as its arithmetic is slow. Companies of a CRM come in at `$BEFORE`, `$FITS` and behind it.
 local COMPANIES = [[
 WITH f AS MATERIALIZED (SELECT 1 WHERE ]] .. is_here "$5" .. [[
 
   AND ($2::int8 IS NULL
     OR $2::int8 = (SELECT coalesce(max(revision), 0) FROM leadcat.config WHERE tenant = $1::bytea))),$BEFORE
-i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9::int4[], $10::int8[], $11::bool[],
-  $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int4[], $17::int8[], $18::bytea[], $19::int8[], $20::int8[])
-  AS i(company, version, newest, category, changed, is_integer, applying, owner, time_left, retry_in, attempts,
-    begun, question, scheduled, scheduled_at)),
-k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer, applying,
-  owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at)
-  SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer, applying, owner,
-    CASE WHEN time_left IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + time_left END,
-    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END,
-    attempts, begun, question, scheduled, scheduled_at
+i AS MATERIALIZED (SELECT * FROM unnest($6::bytea[], $7::int8[], $8::int8[], $9::int4[], $10::int8[],
+  $11::bool[]$ARRAYS) AS i(company, version, newest, category, changed, is_integer$ARE)),
+k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, category, changed, is_integer$COLUMNS)
+  SELECT $1::bytea, company, version + 1, newest, category, changed, is_integer$VALUES
   FROM (SELECT i.* FROM i, f $FITS ORDER BY company) i
   ON CONFLICT (tenant, company) DO UPDATE SET version = excluded.version, newest = excluded.newest,
     category = excluded.category, changed = excluded.changed, is_integer = excluded.is_integer,
@@ -168,9 +163,23 @@ k AS (INSERT INTO leadcat.company AS k (tenant, company, version, newest, catego
     attempts = excluded.attempts, begun = excluded.begun, question = excluded.question, scheduled = excluded.scheduled,
     scheduled_at = excluded.scheduled_at
   WHERE k.version = excluded.version - 1 RETURNING company),
-others AS MATERIALIZED (SELECT company FROM i WHERE company NOT IN (SELECT company FROM k))]]
-local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[] int8[] int8[] int8[] "
-  .. "int8[] int4[] int8[] bytea[] int8[] int8[]"
+others AS MATERIALIZED (SELECT company FROM i WHERE (SELECT count(*) FROM k) < cardinality($6::bytea[])
+  AND company NOT IN (SELECT company FROM k))]]
+local COMPANY_TYPES = "bytea int8 bool int8 int8 bytea[] int8[] int8[] int4[] int8[] bool[]"
+
+-- What is under way of companies; where nothing is, it is null.
+local UNDER_WAY = {
+  types = " int8[] int8[] int8[] int8[] int4[] int8[] bytea[] int8[] int8[]",
+  ARRAYS = ", $12::int8[], $13::int8[], $14::int8[], $15::int8[], $16::int4[], $17::int8[], $18::bytea[], $19::int8[], "
+    .. "$20::int8[]",
+  ARE = ", applying, owner, time_left, retry_in, attempts, begun, question, scheduled, scheduled_at",
+  COLUMNS = ", applying, owner, deadline, retry_at, attempts, begun, question, scheduled, scheduled_at",
+  VALUES = [[, applying, owner,
+    CASE WHEN time_left IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + time_left END,
+    CASE WHEN retry_in IS NOT NULL THEN ]] .. MS .. [[ + $4::int8 + retry_in END,
+    attempts, begun, question, scheduled, scheduled_at]],
+}
+local IDLE = { types = "", ARRAYS = "", ARE = "", COLUMNS = "", VALUES = "" }
 
 -- What comes with companies that were not read, but remembered: their events' ids, each with its company. Where one is known, by
 -- whatever its event has come to, nothing of its company is written.
@@ -178,7 +187,7 @@ local RECALLED = {
   types = "bytea[] bytea[]",
   before = [[
 
-s AS MATERIALIZED (SELECT s.company FROM unnest($21::bytea[], $22::bytea[]) AS s(id, company)
+s AS MATERIALIZED (SELECT s.company FROM unnest($IDS::bytea[], $OF::bytea[]) AS s(id, company)
   WHERE ]] .. row_of("event_id", "entry", "event_id", "s.id") .. [[ = s.id
     OR ]] .. row_of("event_id", "mark", "event_id", "s.id") .. [[ = s.id),]],
   fits = "WHERE i.company NOT IN (SELECT company FROM s)",
@@ -295,24 +304,29 @@ function statements.put(has, theirs)
   for _, part in ipairs(PARTS) do
     names[#names + 1] = has[part[1]] and part[1] or nil
   end
-  local key = table.concat(names, "_")
+  local key = table.concat(names, "_") .. (has.idle and "_idle" or "")
   local made = theirs and theirs.known or known
   if made[key] then
     return made[key], names
   end
   local beside = theirs or has.recalled and RECALLED or { before = "", fits = "" }
-  local text = COMPANIES:gsub("%$(%u+)", { BEFORE = beside.before, FITS = beside.fits })
-  local types = COMPANY_TYPES .. " " .. (beside.types or "")
+  local under_way = has.idle and IDLE or UNDER_WAY
+  local types = COMPANY_TYPES .. under_way.types
+  local _, count = types:gsub("%S+", "")
+  local before = beside.before:gsub("%$IDS", "$" .. count + 1):gsub("%$OF", "$" .. count + 2)
+  local text = COMPANIES:gsub("%$(%u+)", merged(under_way, { BEFORE = before, FITS = beside.fits }))
+  types = types .. " " .. (beside.types or "")
   local checks = { unless_error("NOT $3::bool OR NOT EXISTS (SELECT 1 FROM others)", "overtaken") }
   if theirs then
     text = text .. theirs.behind
     checks[2] = unless_error(theirs.check, "missed")
   end
   local function raise(part)
-    local _, count = types:gsub("%S+", "")
+    local _, before_it = types:gsub("%S+", "")
     types = types .. " " .. part[1]
     local function of(sql)
-      return (sql:gsub("%$(%d+)", function(n) return "$" .. n + count end):gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
+      sql = sql:gsub("%$(%d+)", function(n) return "$" .. n + before_it end)
+      return (sql:gsub("%$ONLY", ONLY):gsub("%$TENANT", "$1"))
     end
     return of(part[2]), part[3] and of(part[3])
   end

@@ -10,9 +10,8 @@ local FIRST = { entry_event = true, entry_pkey = true } -- constraints: an event
 local QUEUED = 100 -- what the status of an entry is raised by that is there already
 
 local COLUMNS = {
-  companies = { "company", "version", "newest", "category", "changed", "is_integer", "applying", "owner", "left",
-    "retry_in", "attempts",
-    "begun", "question", "scheduled", "scheduled_at" },
+  companies = { "company", "version", "newest", "category", "changed", "is_integer" },
+  under_way = { "applying", "owner", "left", "retry_in", "attempts", "begun", "question", "scheduled", "scheduled_at" },
   entries = { "entry", "company", "former", "event_id", "status", "change", "at", "written", "record" },
   questions = { "id", "entry", "company", "user", "state", "expires_at", "on_expiry", "record" },
   unchanged = { "entry", "company", "at", "written", "record" },
@@ -201,6 +200,16 @@ local function are_new(entries)
   return true
 end
 
+-- Whether nothing is under way of any company.
+local function are_idle(rows)
+  for _, row in ipairs(rows) do
+    if row.applying or row.question or row.scheduled or row.attempts ~= 0 or row.begun ~= 0 then
+      return false
+    end
+  end
+  return true
+end
+
 -- The statement that writes it, with its parameters, marks that go along, and what else there is to do (`theirs.changes`); nil: a CRM's
 -- category has no name.
 local function compose(self, tenant, found, rows, effects, how)
@@ -211,11 +220,14 @@ local function compose(self, tenant, found, rows, effects, how)
     new = all_new and #effects.entries > 0, entries = not all_new, questions = #effects.questions > 0,
     unchanged = #effects.unchanged > 0, changes = #effects.changes > 0, daily = #effects.daily > 0,
     marks = #marks > 0, limits = #effects.limits > 0,
-    cursor = how.cursor, recalled = found.is_recalled,
+    cursor = how.cursor, recalled = found.is_recalled, idle = not how.beside and are_idle(rows),
   }
   local statement, parts = statements.put(has, how.beside and self.theirs)
   local params = { tenant, how.fence, how.all == true or #effects.limits > 0, self:ahead(), found.cluster, n = 5 }
   add_columns(params, COLUMNS.companies, rows)
+  if not has.idle then
+    add_columns(params, COLUMNS.under_way, rows)
+  end
   local further = how.beside and add_theirs(self, params, found, effects, how)
   for _, part in ipairs(parts) do
     if part == "recalled" then

@@ -46,6 +46,7 @@ return {
   ["confirmation.conflict_by_expiry"] = "Ingen svarede i tide, men den {time} var kategorien allerede ændret.",
   ["confirmation.somebody"] = "Nogen",
   ["confirmation.assigned"] = "{user} gav dette spørgsmål til {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} bliver spurgt i stedet for {user}.",
   ["confirmation.later"] = "Svar senere",
 
   ["state.open"] = "Åbent",

@@ -49,6 +49,7 @@ return {
     "Niemand hat rechtzeitig geantwortet, und am {time} war die Kategorie bereits geändert worden.",
   ["confirmation.somebody"] = "Jemand",
   ["confirmation.assigned"] = "{user} hat diese Frage am {time} an {owner} übergeben.",
+  ["confirmation.stands_in"] = "{owner} wird anstelle von {user} gefragt.",
   ["confirmation.later"] = "Später antworten",
 
   ["state.open"] = "Offen",

@@ -46,6 +46,7 @@ return {
   ["confirmation.conflict_by_expiry"] = "No one answered in time, but the category had already been changed on {time}.",
   ["confirmation.somebody"] = "Someone",
   ["confirmation.assigned"] = "{user} gave this question to {owner} on {time}.",
+  ["confirmation.stands_in"] = "{owner} is asked in place of {user}.",
   ["confirmation.later"] = "Answer later",
 
   ["state.open"] = "Open",

@@ -48,6 +48,7 @@ return {
     "Niemand heeft op tijd geantwoord, maar op {time} was de categorie al gewijzigd.",
   ["confirmation.somebody"] = "Iemand",
   ["confirmation.assigned"] = "{user} heeft deze vraag op {time} aan {owner} gegeven.",
+  ["confirmation.stands_in"] = "{owner} wordt gevraagd in plaats van {user}.",
   ["confirmation.later"] = "Later antwoorden",
 
   ["state.open"] = "Open",

@@ -46,6 +46,7 @@ return {
   ["confirmation.conflict_by_expiry"] = "Ingen svarte i tide, men den {time} var kategorien allerede endret.",
   ["confirmation.somebody"] = "Noen",
   ["confirmation.assigned"] = "{user} ga dette spørsmålet til {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} blir spurt i stedet for {user}.",
   ["confirmation.later"] = "Svar senere",
 
   ["state.open"] = "Åpent",

@@ -46,6 +46,7 @@ return {
   ["confirmation.conflict_by_expiry"] = "Ingen svarade i tid, men den {time} hade kategorin redan ändrats.",
   ["confirmation.somebody"] = "Någon",
   ["confirmation.assigned"] = "{user} gav den här frågan till {owner} den {time}.",
+  ["confirmation.stands_in"] = "{owner} tillfrågas i stället för {user}.",
   ["confirmation.later"] = "Svara senare",
 
   ["state.open"] = "Öppen",
