@@ -71,9 +71,9 @@ local function row(place, what, most)
     { most = most })
 end
 
-row(2, "with a guard", 2)
-row(3, "on rules that ask", 3.5)
-row(4, "with a host of one's own", 3)
+row(2, "with a guard", 1.6)
+row(3, "on rules that ask", 2.5)
+row(4, "with a host of one's own", 2.5)
 
 for _, way in ipairs { plain, guarded, asking, own } do
   way.engine:close()

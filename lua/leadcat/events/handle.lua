@@ -18,33 +18,39 @@ local handle = {}
 local NOTING = { notes = true }
 local MANY = { late = options_of.one_of { "apply", "skip" }, cursor = cursor.OPTION }
 
---- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
----@param event leadcat.Event
----@param outcome leadcat.Outcome
-function handle:report(event, outcome)
+-- What `handle:report` does. Each field of an engine is found through its metatable: what this needs is given.
+local function report(shared, tenant, event, outcome)
   if foreign.is_told_elsewhere(outcome) then
     return
   end
-  local shared = self._shared
-  metrics.count(self, event.trigger, outcome)
+  metrics.count(shared, tenant, event.trigger, outcome)
   local listeners = shared.hooks[outcome.status]
   for i = 1, listeners and #listeners or 0 do
-    local ok, message = protected.call(listeners[i], event, outcome, { tenant = self._tenant })
+    local ok, message = protected.call(listeners[i], event, outcome, { tenant = tenant })
     if not ok then
       shared.hook_errors, shared.hook_error = shared.hook_errors + 1, unicode.visible(as_text(message))
     end
   end
 end
 
+--- Counts the outcome and calls the listeners. What a listener raises is counted and goes no further.
+---@param event leadcat.Event
+---@param outcome leadcat.Outcome
+function handle:report(event, outcome)
+  report(self._shared, self._tenant, event, outcome)
+end
+
 -- Reports the outcomes. `bad`: the place of an event that is none.
-local function report_all(self, events, outcomes, bad)
-  local notes = unchanged_events.notes(self, events, outcomes)
+local function report_all(self, shared, events, outcomes, bad)
+  local notes, tenant = shared.record_unchanged and unchanged_events.notes(self, events, outcomes), self._tenant
   for place = 1, #outcomes do
     if place ~= bad then
-      self:_report(events[place], outcomes[place])
+      report(shared, tenant, events[place], outcomes[place])
     end
   end
-  unchanged_events.write(self, notes)
+  if notes then
+    unchanged_events.write(self, notes)
+  end
 end
 
 --- Handles an event: updates the company's category, asks the user, or does nothing. What the outcome says was written
@@ -54,10 +60,10 @@ end
 function handle:handle(event)
   self:_check_open()
   event_of.check(event)
-  local events = { event }
-  local outcomes, message, code, bad = rounds.run(self, events, self._shared.record_unchanged and NOTING)
+  local events, shared = { event }, self._shared
+  local outcomes, message, code, bad = rounds.run(self, events, shared.record_unchanged and NOTING)
   if not bad then
-    report_all(self, events, outcomes)
+    report_all(self, shared, events, outcomes)
   end
   if code then
     return nil, message, code
@@ -111,7 +117,7 @@ function handle:handle_many(events, options)
   message = bad and ("events[%d]: %s"):format(bad, message) or message
   local taken = not code or is_any_taken(outcomes)
   if taken or not bad then
-    report_all(self, events, outcomes, bad)
+    report_all(self, self._shared, events, outcomes, bad)
   end
   if not taken then
     return nil, message, code

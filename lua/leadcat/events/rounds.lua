@@ -296,7 +296,7 @@ local function run(self, events, options, begun)
   local results, shared, left, message, code = begun or { nil }, self._shared, nil, nil, nil -- with room for one
   local usual = not options and usual_how(self, shared, #events > 1 or not may_share(self))
   if usual then
-    left, message, code = self._store:handle(self._tenant, events, results, shared.clock(), usual)
+    left, message, code = shared.store:handle(self._tenant, events, results, shared.clock(), usual)
     if left == 0 then
       return results
     end

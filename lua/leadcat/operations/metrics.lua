@@ -27,8 +27,12 @@ local function counts_of(shared, tenant)
 end
 
 --- Counts an outcome. This happens for every event, so it must be cheap.
-function metrics:count(trigger, outcome)
-  local counts = self._shared.counts[self._tenant] or counts_of(self._shared, self._tenant)
+---@param shared leadcat.Shared
+---@param tenant string
+---@param trigger string
+---@param outcome leadcat.Outcome
+function metrics.count(shared, tenant, trigger, outcome)
+  local counts = shared.counts[tenant] or counts_of(shared, tenant)
   local statuses = counts.now[trigger] or inner(counts.now, trigger)
   local reasons, reason = statuses[outcome.status] or inner(statuses, outcome.status), outcome.reason or outcome.code
   reasons[reason] = (reasons[reason] or 0) + 1
