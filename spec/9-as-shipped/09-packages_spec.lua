@@ -121,6 +121,10 @@ describe("a store in which nothing is saved", function()
     local engine, path = stores.open()
     engine:close()
     assert.matches("warning: .*leadcat init %-%-path " .. path, must("build/bin/leadcat check --path " .. path))
+    for _, command in ipairs { "config show", "explain --company Acme --trigger sale_won" } do
+      assert.matches("^leadcat: nothing has been saved in [^\n]+: leadcat init %-%-path " .. path,
+        must(("build/bin/leadcat %s --path %s"):format(command, path)))
+    end
     must("build/bin/leadcat init --path " .. path)
     assert.equal("no problems\n", must("build/bin/leadcat check --path " .. path))
   end)

@@ -17,10 +17,12 @@ local newest = request.config and config.normalize(request.config) or preset.get
 newest.revision = newest.revision or 0
 local strings = i18n.new()
 local answer = {}
+local stored -- what the form is applied to
 
 local function show(cfg, model)
   model = model or {}
   model.config, model.revision, model.strings, model.language = cfg, newest.revision, strings, request.language or "en"
+  model.stored = model.edit and (model.changed_by and newest or stored) or nil
   model.licensed, model.fields, model.sign_in = request.licensed, request.described, request.sign_in
   answer.page = settings.html(model)
 end
@@ -48,7 +50,7 @@ local function try(edited, edit)
 end
 
 local function submit()
-  local stored = settings_form.revision(request.fields) == newest.revision and newest or config.normalize(request.older)
+  stored = settings_form.revision(request.fields) == newest.revision and newest or config.normalize(request.older)
   local action, edited, edit = settings_form.read(request.fields, stored, request.language, nil, newest)
   local problems = action == "save" and check.problems(edited) or nil
   answer.action = action

@@ -146,6 +146,8 @@ const STATES = {
     "rule.sale_won.1.when": "1", "rule.sale_won.known": "#4 first", "rule.sale_won.1.when.1.1.field": "sale.amount",
     "rule.sale_won.1.when.1.1.is": "at_least", "rule.sale_won.1.when.1.1.type": "number",
     "rule.sale_won.1.when.1.1.value": "1,5", "rule.sale_won.1.when.2.1.field": "", "rule.sale_won.1.when.2.1.is": "one_of" } },
+  "long lists": { config: { ...withRules(RULES), categories: Array.from({ length: 60 }, (_, i) =>
+    ({ id: i + 1, name: `Kategorie ${i + 1}`, group: "potential_customer", rank: i + 1 })) } },
   "a rule that takes back": { config: withRules([{ trigger: "sale_reopened", enabled: true, take_back: true }]) },
   "problems of starts": { config: withRules(SEVERAL), fields: { revision: "3", do: "save", "rule.sale_won.enabled": "on",
     "rule.sale_won.set_category": "take_back", "rule.sale_won.1.of": "#4", "rule.sale_won.1.when": "1",
@@ -450,6 +452,35 @@ for (const settings of [{}, NO_SCRIPT]) {
       assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, set_category: 6, ask: false }]);
     }), settings));
 
+  test(`what nobody answers in time is set, kept or left${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await unfold(page, "sale_won");
+    for (const [option, on_expiry, told] of [
+      ["Set the proposed category", "accept", "Without an answer in time, the category is set."],
+      ["Keep the category, as if declined", "decline", "Without an answer in time, the category is kept."],
+      ["Nothing: the question expires", undefined, undefined]]) {
+      await card(page, "sale_won").locator(".leadcat-more").evaluate((details) => { details.open = true; });
+      await card(page, "sale_won").getByLabel("If no one answers in time").selectOption(option);
+      await save(page);
+      assert.deepEqual(ruleOf("sale_won"), { ...RULES[0], ...(on_expiry && { on_expiry }) });
+      assert.equal(await card(page, "sale_won").getByText("Without an answer in time").count(), told ? 1 : 0);
+      await card(page, "sale_won").locator(".leadcat-more").evaluate((details) => { details.open = false; });
+      assert.ok(!told || await card(page, "sale_won").getByText(told).isVisible());
+    }
+  }), settings));
+
+  test(`after how many days without a sale a rule applies is set${how}`, () => open("en", withRules([...RULES,
+    { trigger: "no_sale_for", days: 90, enabled: true, set_category: 4, ask: false }]), watched(async (page) => {
+    const days = page.locator('[name="rule.no_sale_for.days"]');
+    assert.equal(await days.inputValue(), "90");
+    await days.fill("0");
+    await button(page, "Save").click();
+    await page.getByRole("alert").first().waitFor();
+    assert.equal(ruleOf("no_sale_for").days, 90);
+    await days.fill("120");
+    await save(page);
+    assert.deepEqual(ruleOf("no_sale_for"), { trigger: "no_sale_for", days: 120, enabled: true, set_category: 4, ask: false });
+  }), settings));
+
   test(`Cancel brings back what is stored${how}`, () => open("en", withRules(RULES), async (page) => {
     await toggle(page, "Update category when a sale is won").uncheck();
     await page.locator('[name="category.1.name"]').fill("Prospect");
@@ -556,7 +587,37 @@ test("of several rules each has the fields that its own target needs", () =>
     assert.deepEqual([await part(0).isVisible(), await part(1).isVisible()], [true, false]);
   }));
 
-test("200 categories are one row for the keyboard, and are searched", () => open("de", MANY, watched(async (page) => {
+for (const settings of [{}, NO_SCRIPT]) {
+  const how = settings === NO_SCRIPT ? " without JavaScript" : "";
+
+  test(`200 categories have pages and a search, between which nothing is lost${how}`, () =>
+    open("de", MANY, watched(async (page) => {
+      const rows = page.locator(".leadcat-item-category");
+      assert.equal(await rows.count(), 50);
+      await page.getByText("1–50 von 200").waitFor();
+      await button(page, "Weiter").click();
+      await page.getByText("51–100 von 200").waitFor();
+      assert.equal(await page.locator(":focus").innerText(), "51–100 von 200");
+      assert.equal(await page.locator("#leadcat-hint").textContent(), "", "a page is no change");
+      await page.locator('[name="category.60.name"]').fill("Sechzig");
+      await page.getByLabel("Nach Namen suchen").fill("kategorie 17");
+      await press(page, "Enter");
+      await page.getByText("1–11 von 11").waitFor();
+      assert.equal(await rows.count(), 12);
+      assert.equal(await page.locator('[name="category.60.name"]').inputValue(), "Sechzig");
+      await page.locator('[name="category.171.name"]').fill("Einundsiebzig");
+      await page.getByLabel("Nach Namen suchen").fill("niemand");
+      await button(page, "Suchen").click();
+      await page.getByText("Keine Treffer.").waitFor();
+      assert.equal(await rows.count(), 2);
+      await save(page, "Speichern");
+      const names = state.config.categories.map(({ name }) => name);
+      assert.deepEqual([names[59], names[170], names[0], names[199], names.length],
+        ["Sechzig", "Einundsiebzig", "Kategorie 1", "Kategorie 200", 200]);
+    }), settings));
+}
+
+test("50 categories are one row for the keyboard, and are searched", () => open("de", { ...MANY, categories: MANY.categories.slice(0, 50) }, watched(async (page) => {
   const stops = await page.evaluate(() => [...document.querySelectorAll(".leadcat-item :is(input, select, button, summary)")]
     .filter((element) => element.tabIndex >= 0 && element.checkVisibility()).length);
   assert.ok(stops <= 14, `${stops} stops of two lists`);
@@ -565,12 +626,12 @@ test("200 categories are one row for the keyboard, and are searched", () => open
   assert.equal(await page.locator(":focus").getAttribute("name"), "category.3.name");
   await press(page, "Tab", "Shift+Tab", "ArrowUp");
   assert.equal(await page.locator(":focus").getAttribute("name"), "category.2.name");
-  await page.getByLabel("Nach Namen suchen").fill("kategorie 17");
+  await page.getByLabel("Nach Namen suchen").fill("kategorie 4");
   assert.equal(await page.locator(".leadcat-item-category").locator("visible=true").count(), 11);
   await page.getByLabel("Nach Namen suchen").press("Tab");
-  assert.equal(await page.locator(":focus").getAttribute("name"), "category.17.name");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.4.name");
   await press(page, "ArrowDown");
-  assert.equal(await page.locator(":focus").getAttribute("name"), "category.170.name");
+  assert.equal(await page.locator(":focus").getAttribute("name"), "category.40.name");
   assert.equal(await page.locator("#leadcat-hint").textContent(), "", "a search is no change");
 })));
 

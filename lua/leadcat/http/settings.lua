@@ -66,6 +66,9 @@ local function show(context, status, model)
   model.counts = category_counts.of(context.engine)
   model.trials, model.held = trials_of(context, model.config), held_of(context)
   model.drafts = #must(context.engine:drafts())
+  if model.edit and not model.stored then
+    model.stored = context.engine:config(model.revision) or must(context.engine:config())
+  end
   return response.page(context, status, settings_page.html, model)
 end
 
@@ -150,6 +153,7 @@ end
 local function show_form(context, status, form, more)
   local model = more or {}
   model.config, model.edit, model.revision = form.config, form.edit, form.stored.revision
+  model.stored = form.stored
   model.conflicts = settings_conflicts.told(form.edit.conflicts, form.config, form.stored, context)
   return show(context, status, model)
 end

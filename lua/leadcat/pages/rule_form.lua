@@ -28,6 +28,28 @@ end
 
 local identity = rule_form.identity
 
+--- Whether a rule of a lead status that the form has not shown is on once the card's switch is as it is: it follows the
+-- switch, but stays off where others were on.
+---@param rule leadcat.Rule as it is stored
+---@param on boolean the switch
+---@param was_on boolean whether any stored one is on
+---@return boolean
+function rule_form.is_on(rule, on, was_on)
+  return on and (not was_on or rule.enabled == true)
+end
+
+--- Whether any rule of a lead status is on.
+---@param rules leadcat.Rule[]
+---@return boolean
+function rule_form.any_on(rules)
+  for _, rule in ipairs(rules) do
+    if rule.trigger == STATUS_TRIGGER and rule.enabled == true then
+      return true
+    end
+  end
+  return false
+end
+
 ---@class leadcat.RuleReader what is needed to read the rules of a form
 ---@field config leadcat.Config to be changed
 ---@field newest leadcat.Config that has been saved meanwhile
@@ -52,12 +74,13 @@ end
 
 -- The stored rules by identity, and by lead status; of one key in reverse order.
 local function pool_of(stored)
-  local pool = { by_identity = {}, by_status = {}, taken = {} }
+  local pool = { by_identity = {}, by_status = {}, taken = {}, identity = {} }
   local function add(list, key, rule)
     list[key] = list[key] or {}
     table.insert(list[key], rule)
   end
   for i = #stored, 1, -1 do
+    pool.identity[stored[i]] = identity(stored[i])
     add(pool.by_identity, identity(stored[i]), stored[i])
     add(pool.by_status, stored[i].lead_status or false, stored[i])
   end
@@ -203,6 +226,7 @@ local function read_row(reader, row, pool, trigger, on)
     end
     rule = new_rule(reader, trigger)
   end
+  reader.edit.identities[rule] = pool.identity[rule]
   if trigger == STATUS_TRIGGER then
     reader.moved[rule] = rule.lead_status ~= status or nil
     rule.lead_status = status
@@ -304,33 +328,39 @@ local function prefix_of(trigger, number)
   return trigger == STATUS_TRIGGER and ("status_rule.%d"):format(number) or ("rule.%s.%d"):format(trigger, number)
 end
 
--- Does what the button says, and says where the work goes on.
+-- Does what the button says, and notes where the work goes on.
 local function press(reader, rows, trigger)
   local change = reader.trigger == trigger and CHANGE[reader.verb]
   if not change or reader.verb ~= "add_rule" and not reader.at[1] then
     return
   end
   local rule, focus = change(reader, rows, reader.at, trigger)
-  if not focus then
-    return
+  reader.pressed = focus and { rule = rule, focus = focus, trigger = trigger }
+end
+
+-- The field or button where the work goes on. Rules have the numbers of their places among all of their trigger.
+local function focus_of(reader)
+  local focus, number = reader.pressed.focus, 1
+  for i, rule in ipairs(of_trigger(reader.config.rules, reader.pressed.trigger)) do
+    number = rule == reader.pressed.rule and i or number
   end
-  local number = 1
-  for i, other in ipairs(rows) do
-    number = other == rule and i or number
-  end
-  local prefix = prefix_of(trigger, number)
+  local prefix = prefix_of(reader.pressed.trigger, number)
   local at_button = focus.verb and focus.verb .. "." .. prefix .. focus.rest
-  reader.edit.focus = focus.name or at_button or prefix .. "." .. focus.part
+  return focus.name or at_button or prefix .. "." .. focus.part
 end
 
 -- Order ---------------------------------------------------------------------------------------------------------------
 
--- Puts the rows into the places of the stored rules that the form has shown, one for one, and the rest after the last.
+-- Puts the rows into the places of the stored rules that the form has shown and has kept, one for one, and the rest after
+-- the last.
 local function place(rules, rows, is_shown)
-  local last, left = 0, 1
+  local last, left, kept = 0, 1, {}
   local placed = json.array {}
   for i, rule in ipairs(rules) do
     last = is_shown(rule) and i or last
+  end
+  for _, rule in ipairs(rows) do
+    kept[rule] = true
   end
   local function put(count)
     for i = left, math.min(left + count - 1, #rows) do
@@ -341,7 +371,7 @@ local function place(rules, rows, is_shown)
     if not is_shown(rule) then
       placed[#placed + 1] = rule
     else
-      put(i == last and #rows or 1)
+      put(i == last and #rows or kept[rule] and 1 or 0)
     end
   end
   put(#rows)
@@ -395,8 +425,8 @@ end
 
 -- Lead statuses -------------------------------------------------------------------------------------------------------
 
-local function read_status_rows(reader, stored, on)
-  local pool, read = pool_of(stored), {}
+local function read_status_rows(reader, pool, on)
+  local read = {}
   for _, key in ipairs(reader.sorted(reader.rows.status_rule)) do
     local row = reader.rows.status_rule[key]
     row.optional = true
@@ -409,10 +439,22 @@ local function read_status_rows(reader, stored, on)
   return read
 end
 
--- The rules of lead statuses after the button. When no row is sent, the stored ones stay and follow the switch.
+-- Those that the form has shown; nil where it does not say, and has shown all.
+local function known_of(head, pool)
+  local known = head and head.known and words_of(head.known)
+  return known and function(rule)
+    return pool.taken[rule] or known[pool.identity[rule]] or false
+  end
+end
+
+-- The rules of lead statuses that the form has, after the button, and which stored ones these are. The others follow the
+-- switch. Where no row is sent, and nothing of rows, all stay.
 local function status_rules(reader, stored)
   local head, rows, verb = reader.rows.rule[STATUS_TRIGGER], reader.rows.status_rule, reader.verb
-  local any, on = next(rows) ~= nil, head ~= nil and head.enabled ~= nil
+  local on, was_on, pool = head ~= nil and head.enabled ~= nil, rule_form.any_on(stored), pool_of(stored)
+  local is_known = known_of(head, pool)
+  reader.edit.known[STATUS_TRIGGER] = head and head.known
+  local any = is_known ~= nil or next(rows) ~= nil
   if not head and not any and verb ~= "add_status_rule" then
     return stored
   end
@@ -420,16 +462,24 @@ local function status_rules(reader, stored)
     rows[reader.at[1]] = nil
   end
   reader.on = on
-  local found = any and read_status_rows(reader, stored, on) or stored
+  local found, left = any and read_status_rows(reader, pool, on) or stored, 0
+  for _, rule in ipairs(is_known and stored or {}) do
+    if not is_known(rule) then
+      rule.enabled, left = rule_form.is_on(rule, on, was_on), left + 1
+    end
+  end
   for _, rule in ipairs(not any and found or {}) do
     rule.enabled = on
   end
   press(reader, found, STATUS_TRIGGER)
-  if #found < MAX_ROWS and (verb == "add_status_rule" or on and #found == 0) then
+  if #found < MAX_ROWS and (verb == "add_status_rule" or on and #found + left == 0) then
     found[#found + 1] = new_rule(reader, STATUS_TRIGGER)
     found[#found].enabled = on
+    if verb == "add_status_rule" then
+      reader.pressed = { rule = found[#found], focus = { part = "lead_status" }, trigger = STATUS_TRIGGER }
+    end
   end
-  return found
+  return found, is_known
 end
 
 -- Ids -----------------------------------------------------------------------------------------------------------------
@@ -475,7 +525,7 @@ end
 ---@param triggers string[]
 function rule_form.read(reader, triggers)
   local cfg, edit = reader.config, reader.edit
-  edit.rows, edit.misread, edit.new_rules, edit.known, edit.shown = {}, {}, {}, {}, {}
+  edit.rows, edit.misread, edit.new_rules, edit.known, edit.shown, edit.identities = {}, {}, {}, {}, {}, {}
   reader.moved = {}
   local stored = cfg.rules
   for _, trigger in ipairs(triggers) do
@@ -483,12 +533,12 @@ function rule_form.read(reader, triggers)
       read_trigger(reader, trigger, reader.rows.rule[trigger])
     end
   end
-  local of_status = status_rules(reader, of_trigger(cfg.rules, STATUS_TRIGGER))
-  cfg.rules = place(cfg.rules, of_status, function(rule) return rule.trigger == STATUS_TRIGGER end)
+  local of_status, is_known = status_rules(reader, of_trigger(cfg.rules, STATUS_TRIGGER))
+  cfg.rules = place(cfg.rules, of_status, function(rule)
+    return rule.trigger == STATUS_TRIGGER and (not is_known or is_known(rule))
+  end)
   give_ids(reader, stored)
-  if reader.verb == "add_status_rule" then
-    edit.focus = ("status_rule.%d.lead_status"):format(#of_status)
-  end
+  edit.focus = reader.pressed and focus_of(reader) or edit.focus
 end
 
 return rule_form

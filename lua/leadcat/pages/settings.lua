@@ -10,6 +10,8 @@ local report = require "leadcat.pages.report"
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
 local settings_items = require "leadcat.pages.settings_items"
 local settings_rules = require "leadcat.pages.settings_rules"
+local merge = require "leadcat.rules.merge"
+local settings_window = require "leadcat.pages.settings_window"
 local usage = require "leadcat.rules.usage"
 local wording = require "leadcat.words.wording"
 
@@ -18,6 +20,7 @@ local settings = {}
 ---@class leadcat.SettingsModel: leadcat.Words
 ---@field config leadcat.Config to show; may have errors
 ---@field revision integer that it was made from
+---@field stored? leadcat.Config that the form is applied to; with an `edit` and without it, all rows are in the form
 ---@field edit? leadcat.SettingsEdit of the submitted form, from `settings_form.read`; nil for a fresh page
 ---@field own_triggers? string[] the integrator's own that the store knows; each has a card
 ---@field problems? leadcat.Problem[] errors that prevented saving, and warnings
@@ -70,9 +73,11 @@ local function subject_of(form, problem)
   elseif list ~= "rules" then
     local kind, name = fields.NOUN[list], rest:match "^[%l_]*"
     name = kind and FIELDS[kind][name] and name or "name"
-    return name_of(form, part), not part.deleted and ("%s.%d.%s"):format(kind, part.id, name) or nil
+    local is_shown = not part.deleted
+      and settings_window.reveal(form.windows_of[kind], part, problem.severity == "error")
+    return name_of(form, part), is_shown and ("%s.%d.%s"):format(kind, part.id, name) or nil
   elseif form.cards[part.trigger] then
-    local name, condition = settings_rules.field_of(form, part, rest)
+    local name, condition = settings_rules.field_of(form, part, rest, problem.severity == "error")
     return settings_rules.label(form, part, condition), name, condition
   end
 end
@@ -216,6 +221,8 @@ local function new_form(model)
   form.lead_statuses = config.by_rank(model.config.lead_statuses)
   form.by_id = { categories = by_id(form.categories), lead_statuses = by_id(form.lead_statuses) }
   form.usage = usage.of(model.config.rules)
+  form.windows = edit.windows or {}
+  settings_items.prepare(form)
   settings_rules.prepare(form, edit)
   add_problems(form)
   return form
@@ -271,6 +278,7 @@ end
 
 local function form_element(form)
   local dirty = form.edit
+    and not (form.stored and not (form.conflicts and form.conflicts[1]) and merge.is_same(form.config, form.stored))
   return h.form { class = "leadcat-settings", method = "post", action = page.address(form, "/settings"),
     novalidate = true, autocomplete = "off", data_leadcat_edited = dirty and "true" or nil,
     data_leadcat_unsaved = text(form, "unsaved"), data_leadcat_unnamed = text(form, "unnamed"),

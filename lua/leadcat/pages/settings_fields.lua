@@ -113,29 +113,35 @@ local function lost_option(form, list, chosen)
   return option({ id = chosen }, text(form, item and "deleted_mark" or "unknown_mark", { name = name }), chosen)
 end
 
-local function options_in(form, chosen, group)
+local function options_in(form, group)
   local options = {}
   for _, item in ipairs(form.categories) do
     if not item.deleted and item.group == group then
-      options[#options + 1] = option(item, fields.name_of(form, item), chosen)
+      options[#options + 1] = option(item, fields.name_of(form, item))
     end
   end
   return options
 end
 
+-- There are many lists of categories in a page: their markup is made once, and what is chosen is marked in it.
 local function category_options(form, chosen)
-  return parts.map(wording.GROUPS, function(group)
-    local options = options_in(form, chosen, group)
+  form.category_options = form.category_options or h.render(parts.map(wording.GROUPS, function(group)
+    local options = options_in(form, group)
     return options[1] and h.optgroup { label = wording.sentence(form, "group." .. group), options }
-  end)
+  end))
+  local markup, item = form.category_options, form.by_id.categories[chosen]
+  local before, after = markup:find(item and h.render(option(item, "")):match "^<[^>]*>" or "\0", 1, true)
+  return h.raw(before and markup:sub(1, before - 1) .. h.render(option(item, "", chosen)):match "^<[^>]*>"
+    .. markup:sub(after + 1) or markup)
 end
 
--- Where there are many statuses, a row offers its own, first, and those without a rule: all of them in each would be too many.
+-- Where there are many statuses, a row offers its own, first, and those without a rule; where these are many, too, a row
+-- that has one offers no other: all of them in each would be too many.
 local function status_options(form, chosen)
   local offered = form.lead_statuses
   if #offered > FEW then
     offered = { form.by_id.lead_statuses[chosen] }
-    for _, item in ipairs(form.free_statuses) do
+    for _, item in ipairs(#offered > 0 and #form.free_statuses > FEW and {} or form.free_statuses) do
       offered[#offered + 1] = item ~= offered[1] and item or nil
     end
   end

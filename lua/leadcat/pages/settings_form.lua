@@ -7,12 +7,13 @@
 --   do                                         the button: save, try, cancel, add_category, delete_category.N, ...
 --   rule.TRIGGER.enabled, .set_category (a category, or "take_back"), .ask  the switch of a card, of the integrator's own trigger too, and its first rule; of lead_status_set only `enabled`
 --   rule.no_sale_for.days, rule.no_sale_for.N.days   after how many days without a sale
---   rule.TRIGGER.known                         which rules the form has shown: those of them that it lacks were removed
+--   rule.TRIGGER.known                         which rules the form has shown, also of lead_status_set: other ones stay: those of them that it lacks were removed
 --   rule.TRIGGER.N.set_category, .ask, .name; .switch ("own"), .used            a rule; of the first, the rest of it
 --   status_rule.N.lead_status, .set_category, .ask; .switch ("own"), .enabled   a row of lead_status_set
 --   category.ID.name, .group, .lead_status, .description, .rank, .deleted, .new; .name.LANGUAGE  in another one
 --   lead_status.ID.name, .description, .rank, .deleted, .new; .name.LANGUAGE
 --   default_lead_status                        the ID that contacts begin with
+--   search.KIND, page.KIND                     which rows of a long list are shown (`settings_window.lua`)
 --   conflict.N.path, .take                     what somebody else has changed, too; takes "theirs" or "mine"
 --
 -- Both kinds of rules also have
@@ -42,6 +43,7 @@ local unicode = require "leadcat.util.unicode"
 local usage = require "leadcat.rules.usage"
 
 local settings_conflicts = require "leadcat.pages.settings_conflicts"
+local settings_window = require "leadcat.pages.settings_window"
 
 local settings_form = {}
 
@@ -58,6 +60,8 @@ local STATUS_TRIGGER = "lead_status_set"
 ---@field new_rules? table<leadcat.Rule, true> that are not stored yet
 ---@field known? table<string, string> by trigger: which stored rules the form has shown
 ---@field shown? table<string, integer> by trigger: how many rules were sent
+---@field identities? table<leadcat.Rule, string> which stored rules they are
+---@field windows? table<string, {search: string, page: integer}> what is shown of long lists
 ---@field confirm? {kind: "category"|"lead_status", id: integer} what is in use and was to be deleted
 ---@field conflicts? string[] paths of `rules/merge.lua` for which nothing is chosen yet
 
@@ -456,7 +460,9 @@ function settings_form.read(fields, stored, language, own, newest, counts)
     end
   end
   set_default(cfg.lead_statuses, reference(lists.lead_status, rows.default))
-  edit.focus = edit.confirm and ("drop_%s.%d"):format(edit.confirm.kind, edit.confirm.id) or focus(verb, key, lists)
+  edit.windows = settings_window.read(type(fields) == "table" and fields or {}, verb, key)
+  edit.focus = settings_window.focus(verb)
+    or edit.confirm and ("drop_%s.%d"):format(edit.confirm.kind, edit.confirm.id) or focus(verb, key, lists)
   read_rules(cfg, newest, fields, rows, lists, edit, language, all)
   edit.conflicts = settings_conflicts.read(rows.conflict, sorted(rows.conflict), cfg, stored)
   return (verb == "save" or verb == "draft" or verb == "try") and verb or "edit", cfg, edit

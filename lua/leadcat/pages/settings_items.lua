@@ -4,8 +4,10 @@
 local config = require "leadcat.rules.config"
 local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
+local json = require "leadcat.util.json"
 local language_tag = require "leadcat.util.language"
 local parts = require "leadcat.pages.parts"
+local settings_window = require "leadcat.pages.settings_window"
 local wording = require "leadcat.words.wording"
 
 local items = {}
@@ -15,6 +17,7 @@ local button, hidden, text_field = fields.button, fields.hidden, fields.text_fie
 
 local MOST = 5 -- rules that are named
 local SEARCHED = 10 -- from so many rows on there is a search
+local PAGE, MOST_DELETED = 50, 100
 local LANGUAGES = { -- as their speakers call them
   { "da", "dansk" }, { "de", "Deutsch" }, { "en", "English" }, { "nl", "Nederlands" }, { "no", "norsk" },
   { "sv", "svenska" },
@@ -136,10 +139,57 @@ local function deleted_row(form, kind, item)
 end
 
 local function search(form, kind, count)
-  local id = id_of(kind .. "-search")
+  local id, window = id_of(kind .. "-search"), form.windows_of[kind]
+  if window.is_paged then
+    return settings_window.search(form, kind, window)
+  end
   return count >= SEARCHED and h.p { class = "leadcat-field leadcat-search", hidden = true,
     h.label { ["for"] = id, text(form, "search") }, " ", h.input { type = "search", id = id, autocomplete = "off" },
   }
+end
+
+-- An item but for its place in the order.
+local function unplaced(item)
+  local rank = item.rank
+  item.rank = nil
+  local encoded = json.encode(item)
+  item.rank = rank
+  return encoded
+end
+
+--- Chooses the rows that are shown.
+---@param form table
+function items.prepare(form)
+  form.live, form.deleted, form.windows_of, form.stored_items = {}, {}, {}, {}
+  for list, kind in pairs(fields.NOUN) do
+    local live, deleted, stored = {}, {}, {}
+    for _, item in ipairs(form[list]) do
+      local there = item.deleted and deleted or live
+      there[#there + 1] = item
+    end
+    for _, item in ipairs(form.stored and form.stored[list] or {}) do
+      stored[item.id] = item
+    end
+    local function name(item)
+      return config.text(item.name, form.language) or ""
+    end
+    local function is_needed(item)
+      return settings_window.has_focus(form, kind, item.id)
+        or form.edit and not (stored[item.id] and unplaced(stored[item.id]) == unplaced(item))
+    end
+    form.live[kind], form.deleted[kind], form.stored_items[kind] = live, deleted, stored
+    form.windows_of[kind] = settings_window.of(form, kind, live, PAGE, name, is_needed)
+    form.windows_of["deleted_" .. kind] = settings_window.of(form, kind, deleted, MOST_DELETED, name, is_needed)
+  end
+end
+
+-- The places of rows that are not shown, where they are not as they are saved.
+local function places(form, kind, window)
+  return parts.map(window.is_paged and form.edit and form.live[kind] or {}, function(item)
+    local stored = form.stored_items[kind][item.id]
+    return not window.shown[item] and item.rank and stored and stored.rank ~= item.rank
+      and hidden(("%s.%d.rank"):format(kind, item.id), ("%d"):format(item.rank)) or nil
+  end)
 end
 
 --- The section of a list.
@@ -148,17 +198,12 @@ end
 ---@param hint? string
 ---@return leadcat.html.Node
 function items.section(form, list, hint)
-  local kind, rows, deleted, live = fields.NOUN[list], {}, {}, {}
-  for _, item in ipairs(form[list]) do
-    live[#live + 1] = not item.deleted and item or nil
-    deleted[#deleted + 1] = item.deleted and deleted_row(form, kind, item) or nil
-  end
-  form.live = form.live or {}
-  form.live[kind] = live
-  for i, item in ipairs(live) do
-    rows[i] = row(form, kind, item, form.added[kind][item.id], i)
-  end
-  local title = id_of(list)
+  local kind, title = fields.NOUN[list], id_of(list)
+  local live, deleted, window = form.live[kind], form.deleted[kind], form.windows_of[kind]
+  local rows = settings_window.map(window, live, function(item, i)
+    return row(form, kind, item, form.added[kind][item.id], i)
+  end)
+  local gone = form.windows_of["deleted_" .. kind]
   return h.section { aria_labelledby = title,
     h.h2 { id = title, text(form, list) },
     hint and h.p { class = "leadcat-muted", hint },
@@ -167,10 +212,12 @@ function items.section(form, list, hint)
       h.p { class = "leadcat-muted leadcat-rows-hint", id = id_of(kind .. "-rows-hint"), hidden = true,
         text(form, "rows_hint") },
       h.div { class = "leadcat-rows leadcat-items", id = id_of(kind .. "-rows"), rows },
+      window.is_paged and settings_window.pages(form, kind, window), places(form, kind, window),
       h.p { class = "leadcat-add-row", button(form, "add_" .. kind, text(form, "add_" .. kind), nil, "leadcat-add") },
       deleted[1] and h.details { class = "leadcat-deleted",
         h.summary { text(form, "deleted_" .. list, { count = ("%d"):format(#deleted) }) },
-        h.ul { deleted },
+        h.ul { settings_window.map(gone, deleted, function(item) return deleted_row(form, kind, item) end),
+          gone.is_paged and gone.found > MOST_DELETED and h.li { "\226\128\166" } },
       },
     },
   }

@@ -7,6 +7,7 @@ local conditions = require "leadcat.words.conditions"
 local config = require "leadcat.rules.config"
 local fields = require "leadcat.pages.settings_fields"
 local h = require "leadcat.pages.html"
+local json = require "leadcat.util.json"
 local limit = require "leadcat.rules.limit"
 local merged = require "leadcat.util.merged"
 local no_sale = require "leadcat.rules.no_sale"
@@ -16,6 +17,7 @@ local rule_form = require "leadcat.pages.rule_form"
 local schema = require "leadcat.rules.schema"
 local settings_conditions = require "leadcat.pages.settings_conditions"
 local settings_starts = require "leadcat.pages.settings_starts"
+local settings_window = require "leadcat.pages.settings_window"
 local trials = require "leadcat.pages.trials"
 local triggers = require "leadcat.rules.triggers"
 local url = require "leadcat.util.url"
@@ -64,7 +66,39 @@ local function place_rule(form, rule, card)
   card.on = card.on or rule.enabled == true
   local number = #card.rules
   local name = by_status and ("status_rule.%d"):format(number) or ("rule.%s.%d"):format(rule.trigger, number)
-  form.place_of[rule] = { prefix = name, button = name, number = number, card = card, is_told = number > most }
+  form.place_of[rule] = { prefix = name, button = name, number = number, card = card }
+end
+
+-- Which stored rule this is.
+local function identity_of(form, rule)
+  return form.identities[rule] or rule_form.identity(rule)
+end
+
+-- How stored rules of lead statuses are where the form does not have them, by identity; false for those that share one.
+local function kept_rules(form, on)
+  local kept, was_on = {}, rule_form.any_on(form.stored.rules or {})
+  for _, rule in ipairs(form.stored.rules or {}) do
+    local name = rule.trigger == STATUS_TRIGGER and rule_form.identity(rule)
+    if name then
+      kept[name] = kept[name] == nil and json.encode(merged(rule, {
+        enabled = rule_form.is_on(rule, on, was_on), ask = rule.ask == true,
+      }))
+    end
+  end
+  return kept
+end
+
+-- Chooses the rows of lead statuses that are shown.
+local function choose_rows(form, card)
+  local kept = form.stored and form.edit and kept_rules(form, card.on)
+  card.window = settings_window.of(form, "status_rule", card.rules, MOST, function(rule)
+    local status = form.by_id.lead_statuses[rule.lead_status]
+    return ("%s %s"):format(status and config.text(status.name, form.language) or "",
+      config.text(rule.name, form.language) or "")
+  end, function(rule, position)
+    return settings_window.has_focus(form, "status_rule", position) or form.new_rules[rule]
+      or form.edit and not (kept and kept[identity_of(form, rule)] == json.encode(rule))
+  end)
 end
 
 -- Notes the fields that conditions name already, to be offered.
@@ -83,7 +117,7 @@ end
 ---@param edit leadcat.SettingsEdit
 function settings_rules.prepare(form, edit)
   form.condition_rows, form.new_rules = edit.rows or {}, merged(edit.new_rules or {})
-  form.known_rules, form.shown = edit.known or {}, edit.shown or {}
+  form.known_rules, form.shown, form.identities = edit.known or {}, edit.shown or {}, edit.identities or {}
   form.place_of, form.cards, form.used_fields, form.free_statuses = {}, {}, {}, {}
   form.triggers = triggers_of(form)
   for _, trigger in ipairs(form.triggers) do
@@ -107,6 +141,7 @@ function settings_rules.prepare(form, edit)
   for _, item in ipairs(form.lead_statuses) do
     form.free_statuses[#form.free_statuses + 1] = not form.usage.lead_status[item.id] and item or nil
   end
+  choose_rows(form, form.cards[STATUS_TRIGGER])
   form.known_fields, form.field_list = settings_conditions.known(form)
 end
 
@@ -162,14 +197,16 @@ end
 ---@param form table
 ---@param rule leadcat.Rule
 ---@param rest string of the problem's path, behind the rule
+---@param is_error boolean
 ---@return string? field, leadcat.Condition? condition
-function settings_rules.field_of(form, rule, rest)
+function settings_rules.field_of(form, rule, rest, is_error)
   local place = form.place_of[rule]
-  if not place then
+  local window = place and place.card.window
+  if not place or window and not settings_window.reveal(window, rule, is_error) then
     return nil
   end
   local field, by_status = rest:match "^[%l_]*", rule.trigger == STATUS_TRIGGER
-  local is_folded = not place.is_told and (FOLDED[field] or field == "name" and not by_status and #place.card.rules > 1)
+  local is_folded = FOLDED[field] or field == "name" and not by_status and #place.card.rules > 1
   place.card.has_messages = place.card.has_messages or is_folded or not by_status and place.number > 1
   if not is_folded then
     return on_card(rule, place, ON_CARD[field] and field or "set_category")
@@ -223,9 +260,9 @@ local function only_when(form, rule)
   return said[1] and table.concat(said, " ")
 end
 
--- Which stored rule this is.
+-- Says which stored rule this is.
 local function identity(form, rule)
-  return hidden(form.place_of[rule].prefix .. ".of", form.new_rules[rule] and rule_form.NEW or rule_form.identity(rule))
+  return hidden(form.place_of[rule].prefix .. ".of", form.new_rules[rule] and rule_form.NEW or identity_of(form, rule))
 end
 
 -- How long it waits before it decides.
@@ -317,6 +354,11 @@ end
 
 -- The folded part -----------------------------------------------------------------------------------------------------
 
+-- Whether there is more to a rule of a lead status than its row.
+local function is_limited(rule)
+  return rule.when ~= nil or rule.after ~= nil or rule.limit ~= nil or rule.shadow == true
+end
+
 -- What is in it, told while it is closed.
 local function told(form, card)
   local rule, further = card.rules[1], #card.rules - 1 + #card.beyond
@@ -326,7 +368,7 @@ local function told(form, card)
   if not is_sale then
     local conditional = 0
     for _, row in ipairs(card.rules) do
-      conditional = conditional + (only_when(form, row) and 1 or 0)
+      conditional = conditional + (is_limited(row) and 1 or 0)
     end
     count = conditional > 0 and text(form, "rows_with_conditions", { count = ("%d"):format(conditional) }) or nil
   end
@@ -404,16 +446,26 @@ end
 
 -- Those that this page knows: one that is not sent with the form was removed.
 local function known(form, card)
-  local all, seen = {}, {}
+  local all, seen, there = {}, {}, {}
   local function add(name)
     all[#all + 1], seen[name] = not seen[name] and name or nil, true
   end
-  for name in (form.known_rules[card.trigger] or ""):gmatch "%S+" do
-    add(name)
-  end
   for _, rule in ipairs(card.rules) do
-    if not form.new_rules[rule] then
-      add(rule_form.identity(rule))
+    local name = not form.new_rules[rule] and identity_of(form, rule)
+    there[name] = true
+    if name and (not card.window or card.window.shown[rule]) then
+      add(name)
+    end
+  end
+  for name in (form.known_rules[card.trigger] or ""):gmatch "%S+" do
+    if not there[name] then
+      add(name)
+    end
+  end
+  for _, rule in ipairs(card.window and form.stored and form.stored.rules or {}) do
+    local name = rule_form.identity(rule)
+    if rule.trigger == card.trigger and not there[name] then
+      add(name) -- it is not in the config that is shown
     end
   end
   return hidden(("rule.%s.known"):format(card.trigger), table.concat(all, " "))
@@ -451,9 +503,6 @@ end
 
 local function status_part(form, rule)
   local place = form.place_of[rule]
-  if place.is_told then
-    return only_when(form, rule) and muted(title_of(form, rule), ". ", only_when(form, rule))
-  end
   return h.fieldset { class = "leadcat-part leadcat-status-part",
     h.legend { class = "leadcat-part-title", title_of(form, rule) },
     h.div { class = "leadcat-order",
@@ -465,12 +514,16 @@ local function status_part(form, rule)
 end
 
 local function status_details(form, card)
+  local window = card.window
+  local shown = settings_window.map(window, card.rules, function(rule) return status_row(form, rule) end)
   return {
-    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows",
-      parts.map(card.rules, function(rule) return status_row(form, rule) end) },
+    known(form, card),
+    window.is_paged and settings_window.search(form, "status_rule", window),
+    h.div { class = "leadcat-rows", id = "leadcat-status_rule-rows", shown },
+    window.is_paged and settings_window.pages(form, "status_rule", window),
     h.p { class = "leadcat-add-row",
       fields.button(form, "add_status_rule", text(form, "add_row"), nil, "leadcat-add") },
-    folded(form, card, parts.map(card.rules, function(rule) return status_part(form, rule) end)),
+    folded(form, card, settings_window.map(window, card.rules, function(rule) return status_part(form, rule) end)),
   }
 end
 
@@ -497,7 +550,8 @@ local function on_trial(form, card)
   return parts.map(card.rules, function(rule)
     local row = rule.shadow == true and rows[config.rule_key(rule.trigger, rule.lead_status, rule.id)]
     local name = #card.rules > 1 and title_of(form, rule) .. ". "
-    return row and muted(name, trials.told(form, row, form.trials.days), " ", h.a {
+    return row and (not card.window or card.window.shown[rule])
+      and muted(name, trials.told(form, row, form.trials.days), " ", h.a {
       href = page.address(form, "/trials?rule=" .. url.escape(row.rule)), wording.sentence(form, "trials.title"),
     })
   end)

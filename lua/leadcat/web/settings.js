@@ -29,7 +29,7 @@
   }
 
   // Marks of which rule is which do not make a difference to who looks at the page.
-  const MARK = /^revision$|\.(?:known|of|when|from|switch|path)$/;
+  const MARK = /^(?:revision$|search\.|page\.)|\.(?:known|of|when|from|switch|path)$/;
   const differs = (one, other) => [...one].some(([name, value]) => !MARK.test(name) && other.get(name) !== value);
   const isEdited = (now = fieldsNow()) => saved === null || differs(now, saved) || differs(saved, now);
 
@@ -171,7 +171,7 @@
       }
       const card = rows.parentElement;
       card.querySelectorAll(".leadcat-search, .leadcat-rows-hint").forEach((line) => { line.hidden = false; });
-      card.querySelector("[type=search]")?.addEventListener("input", search);
+      card.querySelector("[type=search]:not([name])")?.addEventListener("input", search);
     }
     form.addEventListener("focusin", ({ target }) => {
       const row = target.closest(".leadcat-item");
@@ -290,10 +290,11 @@
     }
   }
 
-  // Enter does what a button says only where a button has the focus.
+  // Enter does what a button says only where a button has the focus, or in a search that has one.
   function type(event) {
     if (event.key === "Enter" && event.target.matches("input, select")) {
       event.preventDefault();
+      event.target.closest(".leadcat-find")?.querySelector("button").click();
     }
   }
 

@@ -438,6 +438,12 @@ return {
   ["settings.drop"] = "Slet alligevel",
   ["settings.default"] = "Kontakter begynder med denne lead-status",
   ["settings.search"] = "Søg efter navn",
+  ["settings.search_button"] = "Søg",
+  ["settings.rows_shown"] = "{first}–{last} af {count}",
+  ["settings.rows_none"] = "Ingen resultater.",
+  ["settings.page_previous"] = "Forrige",
+  ["settings.page_next"] = "Næste",
+  ["settings.rows_kept"] = "Rækker, der ikke vises, forbliver, som de er.",
   ["settings.rows_hint"] = "Piletasterne op og ned går fra række til række.",
   ["settings.problem.default_deleted"] =
     "Den lead-status, som kontakter begynder med, kan ikke slettes. Vælg en anden først.",

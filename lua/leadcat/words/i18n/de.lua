@@ -452,6 +452,12 @@ return {
   ["settings.drop"] = "Trotzdem löschen",
   ["settings.default"] = "Kontakte beginnen mit diesem Lead-Status",
   ["settings.search"] = "Nach Namen suchen",
+  ["settings.search_button"] = "Suchen",
+  ["settings.rows_shown"] = "{first}–{last} von {count}",
+  ["settings.rows_none"] = "Keine Treffer.",
+  ["settings.page_previous"] = "Zurück",
+  ["settings.page_next"] = "Weiter",
+  ["settings.rows_kept"] = "Zeilen, die nicht angezeigt werden, bleiben unverändert.",
   ["settings.rows_hint"] = "Die Pfeiltasten nach oben und unten führen von Zeile zu Zeile.",
   ["settings.problem.default_deleted"] =
     "Der Lead-Status, mit dem Kontakte beginnen, kann nicht gelöscht werden. Wählen Sie zuerst einen anderen.",

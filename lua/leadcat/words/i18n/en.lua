@@ -436,6 +436,12 @@ return {
   ["settings.drop"] = "Delete all the same",
   ["settings.default"] = "Contacts begin with this lead status",
   ["settings.search"] = "Search by name",
+  ["settings.search_button"] = "Search",
+  ["settings.rows_shown"] = "{first}–{last} of {count}",
+  ["settings.rows_none"] = "Nothing is found.",
+  ["settings.page_previous"] = "Previous",
+  ["settings.page_next"] = "Next",
+  ["settings.rows_kept"] = "Rows that are not shown stay as they are.",
   ["settings.rows_hint"] = "The up and down arrow keys go from row to row.",
   ["settings.problem.default_deleted"] =
     "The lead status that contacts begin with cannot be deleted. Choose another one first.",

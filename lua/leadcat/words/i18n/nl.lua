@@ -447,6 +447,12 @@ return {
   ["settings.drop"] = "Toch verwijderen",
   ["settings.default"] = "Contacten beginnen met deze leadstatus",
   ["settings.search"] = "Zoeken op naam",
+  ["settings.search_button"] = "Zoeken",
+  ["settings.rows_shown"] = "{first}–{last} van {count}",
+  ["settings.rows_none"] = "Niets gevonden.",
+  ["settings.page_previous"] = "Vorige",
+  ["settings.page_next"] = "Volgende",
+  ["settings.rows_kept"] = "Rijen die niet worden getoond, blijven zoals ze zijn.",
   ["settings.rows_hint"] = "De pijltoetsen omhoog en omlaag gaan van rij naar rij.",
   ["settings.problem.default_deleted"] =
     "De leadstatus waarmee contacten beginnen, kan niet worden verwijderd. Kies eerst een andere.",

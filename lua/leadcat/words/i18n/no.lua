@@ -435,6 +435,12 @@ return {
   ["settings.drop"] = "Slett likevel",
   ["settings.default"] = "Kontakter begynner med denne lead-statusen",
   ["settings.search"] = "Søk etter navn",
+  ["settings.search_button"] = "Søk",
+  ["settings.rows_shown"] = "{first}–{last} av {count}",
+  ["settings.rows_none"] = "Ingen treff.",
+  ["settings.page_previous"] = "Forrige",
+  ["settings.page_next"] = "Neste",
+  ["settings.rows_kept"] = "Rader som ikke vises, forblir som de er.",
   ["settings.rows_hint"] = "Piltastene opp og ned går fra rad til rad.",
   ["settings.problem.default_deleted"] =
     "Lead-statusen som kontakter begynner med, kan ikke slettes. Velg en annen først.",

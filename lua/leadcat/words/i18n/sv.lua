@@ -438,6 +438,12 @@ return {
   ["settings.drop"] = "Ta bort ändå",
   ["settings.default"] = "Kontakter börjar med denna lead-status",
   ["settings.search"] = "Sök efter namn",
+  ["settings.search_button"] = "Sök",
+  ["settings.rows_shown"] = "{first}–{last} av {count}",
+  ["settings.rows_none"] = "Inga träffar.",
+  ["settings.page_previous"] = "Föregående",
+  ["settings.page_next"] = "Nästa",
+  ["settings.rows_kept"] = "Rader som inte visas förblir som de är.",
   ["settings.rows_hint"] = "Piltangenterna upp och ned går från rad till rad.",
   ["settings.problem.default_deleted"] =
     "Den lead-status som kontakter börjar med kan inte tas bort. Välj en annan först.",
