@@ -17,7 +17,6 @@ KIND           := luajit
 PREFIX         ?= $(OPENRESTY)
 LUADIR         ?= $(OPENRESTY)/site/lualib
 LIBDIR         ?= $(OPENRESTY)/site/lualib
-LUAJIT_INCDIR  ?= $(firstword $(wildcard $(OPENRESTY)/luajit/include/luajit-2.*))
 endif
 
 PREFIX  ?= /usr/local
@@ -36,7 +35,7 @@ library    = $(or $(call pkg_config,--libs,$(1)),-l$(2))
 LUA54_INCDIR  ?= $(call incdir,lua5.4 lua-5.4 lua54,/usr/include/lua5.4 /usr/local/include/lua5.4)
 LUA53_INCDIR  ?= $(call incdir,lua5.3 lua-5.3 lua53,/usr/include/lua5.3 /usr/local/include/lua5.3)
 LUA52_INCDIR  ?= $(call incdir,lua5.2 lua-5.2 lua52,/usr/include/lua5.2 /usr/local/include/lua5.2)
-LUAJIT_INCDIR ?= $(call incdir,luajit,/usr/include/luajit-2.1 /usr/local/include/luajit-2.1)
+LUAJIT_INCDIR ?= $(or $(firstword $(wildcard $(OPENRESTY:%=%/luajit/include/luajit-2.*))),$(call incdir,luajit,/usr/include/luajit-2.1 /usr/local/include/luajit-2.1))
 INCDIRS       := $(foreach name,LUA54 LUA53 LUA52 LUAJIT,$(eval $(name)_INCDIR := $($(name)_INCDIR)))
 
 # Hardened, but for a sanitizer, which looks itself, and for what FORTIFY_SOURCE needs: to be optimised.

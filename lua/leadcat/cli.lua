@@ -99,6 +99,10 @@ end
 
 local function run_command(command, args, parser)
   local function print_result(engine)
+    if command.needs_rules and common.must(engine:config()).revision == 0 then
+      common.warn("nothing has been saved in %s yet, so no rule does anything: leadcat init --path %s saves a preset",
+        args.path, args.path)
+    end
     return common.print(args, command.run(args, engine, parser))
   end
   local use = command.store

@@ -301,8 +301,10 @@ local OPTIONS = {
 ---@return leadcat.http.App
 function http.new(options)
   options_of.check(options, OPTIONS, "leadcat.http: ")
-  if not options or not options.engine or not options.authenticate then
-    error("leadcat.http: engine and authenticate are needed", 2)
+  if not options or not options.engine then
+    error("leadcat.http: engine is missing; if it could not be opened, the log says why, where the worker started", 2)
+  elseif not options.authenticate then
+    error("leadcat.http: authenticate is missing", 2)
   end
   return setmetatable({
     options = options,

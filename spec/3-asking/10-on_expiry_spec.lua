@@ -5,6 +5,8 @@ local core = require "leadcat.core"
 local databases = require "support.databases"
 local difference = require "leadcat.rules.difference"
 local i18n = require "leadcat.words.i18n"
+local json = require "leadcat.util.json"
+local notifier = require "leadcat.notify.notifier"
 local shared = require "support.shared"
 local stores = require "support.stores"
 local web = require "support.web"
@@ -296,6 +298,26 @@ describe("a question with on_expiry", function()
         assert.is_nil(why.newest.sentence:find("[{}]"))
       end
     end
+    engine:close()
+  end)
+
+  it("is told to be expiring once, with what is done then", function()
+    local engine, time = asking.open()
+    assert(engine:save(rules "accept"))
+    local sent = {}
+    local mail = notifier.new({ name = "mail", events = { "question.expiring" } }, function(notice)
+      sent[#sent + 1] = json.decode(notice.body)
+      return true
+    end)
+    assert(mail:step(engine))
+    local id = asking.ask(engine)
+    for _, row in ipairs { { TTL - 3601, 0 }, { TTL - 3599, 1 }, { TTL - 1, 1 }, { TTL + 5, 1 } } do
+      time.now = START + row[1]
+      assert(mail:step(engine))
+      assert.equal(row[2], #sent)
+    end
+    assert.same({ "question.expiring", id, "accept" },
+      { sent[1].type, sent[1].data.confirmation.id, sent[1].data.confirmation.on_expiry })
     engine:close()
   end)
 

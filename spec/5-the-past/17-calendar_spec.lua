@@ -10,6 +10,7 @@ local settings_form = require "leadcat.pages.settings_form"
 local settings_page = require "support.settings_page"
 local shared = require "support.shared"
 local stores = require "support.stores"
+local web = require "support.web"
 
 local LEAD, OPPORTUNITY, LOST_OPPORTUNITY, CUSTOMER, LOST = 1, 3, 4, 5, 7 -- the preset's categories
 local ANN = { id = "ann", name = "Ann", admin = true }
@@ -493,5 +494,50 @@ describe("the calendar", function()
     local _, message, code = engine:calendar { source = "host", cursor = "journal:5" }
     assert.same({ "cursor: 'journal:5' is none of the source host", "invalid" }, { message, code })
     engine:close()
+  end)
+end)
+
+describe("over HTTP, a rule of so many days without a sale", function()
+  after_each(stores.check)
+
+  it("is saved, changed on the settings tab, read again, and refused when its days are none", function()
+    local site = web.new_site()
+    local function rule_of(as)
+      local status, cfg, answer = web.call(site, "GET", "/leadcat/api/config", { as = as or "ann" })
+      assert.equal(200, status)
+      return cfg.rules[1], answer
+    end
+    local function put(one)
+      local cfg = config(one)
+      cfg.revision = site.engine:config().revision
+      return web.call(site, "PUT", "/leadcat/api/config", { as = "ann", json = cfg,
+        headers = { ["if-match"] = ('"%d"'):format(cfg.revision) } })
+    end
+    local function change(days)
+      return web.ask(site, "POST", "/leadcat/settings", { as = "ann", form = {
+        revision = ("%d"):format(site.engine:config().revision), ["do"] = "save", ["rule.no_sale_for.enabled"] = "on",
+        ["rule.no_sale_for.set_category"] = "4", ["rule.no_sale_for.days"] = days,
+      } })
+    end
+    assert.equal(200, (put(rule(90, LOST_OPPORTUNITY))))
+    assert.same(rule(90, LOST_OPPORTUNITY), (rule_of()))
+    web.contains(web.ask(site, "GET", "/leadcat/settings", { as = "ann" }).body, 'name="rule.no_sale_for.days"')
+    assert.equal(303, change("120").status)
+    assert.same(rule(120, LOST_OPPORTUNITY), (rule_of()))
+    for _, days in ipairs { "0", "3651", "1.5", "many", "" } do
+      assert.equal(422, change(days).status)
+    end
+    for _, days in ipairs { 0, 3651, 1.5, "90" } do
+      local status, problem = put(rule(days, LOST_OPPORTUNITY))
+      assert.same({ 422, "rules[1].days" }, { status, problem.problems[1].path })
+    end
+    assert.same(rule(120, LOST_OPPORTUNITY), (rule_of()))
+    local _, found = web.call(site, "GET", "/leadcat/api/triggers", { as = "ann" })
+    local names = {}
+    for _, trigger in ipairs(found.triggers or found) do
+      names[trigger.trigger] = trigger.own
+    end
+    assert.is_false(names.no_sale_for)
+    site.engine:close()
   end)
 end)

@@ -124,6 +124,8 @@ describe("make install", function()
     must(("cd %s && mkdir -p bin site/lualib lualib"):format(directory))
     local before = listing(directory)
     must("make -s install OPENRESTY=" .. directory)
+    must(("make -n OPENRESTY=%s BUILD=%s/b %s/b/luajit/leadcat/core.so | grep -q 'isystem /'"):format(
+      directory, directory, directory)) -- the system's headers, where that folder has none
     must(("cd %s/site/lualib/leadcat && test -e core.so && test -e resty.lua"):format(directory))
     assert.equal(VERSION, must("cd / && " .. directory .. "/bin/leadcat --version"))
     must("make -s uninstall OPENRESTY=" .. directory)

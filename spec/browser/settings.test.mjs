@@ -452,6 +452,35 @@ for (const settings of [{}, NO_SCRIPT]) {
       assert.deepEqual(state.config.rules, [{ trigger: "sale_reopened", enabled: true, set_category: 6, ask: false }]);
     }), settings));
 
+  test(`what nobody answers in time is set, kept or left${how}`, () => open("en", withRules(RULES), watched(async (page) => {
+    await unfold(page, "sale_won");
+    for (const [option, on_expiry, told] of [
+      ["Set the proposed category", "accept", "Without an answer in time, the category is set."],
+      ["Keep the category, as if declined", "decline", "Without an answer in time, the category is kept."],
+      ["Nothing: the question expires", undefined, undefined]]) {
+      await card(page, "sale_won").locator(".leadcat-more").evaluate((details) => { details.open = true; });
+      await card(page, "sale_won").getByLabel("If no one answers in time").selectOption(option);
+      await save(page);
+      assert.deepEqual(ruleOf("sale_won"), { ...RULES[0], ...(on_expiry && { on_expiry }) });
+      assert.equal(await card(page, "sale_won").getByText("Without an answer in time").count(), told ? 1 : 0);
+      await card(page, "sale_won").locator(".leadcat-more").evaluate((details) => { details.open = false; });
+      assert.ok(!told || await card(page, "sale_won").getByText(told).isVisible());
+    }
+  }), settings));
+
+  test(`after how many days without a sale a rule applies is set${how}`, () => open("en", withRules([...RULES,
+    { trigger: "no_sale_for", days: 90, enabled: true, set_category: 4, ask: false }]), watched(async (page) => {
+    const days = page.locator('[name="rule.no_sale_for.days"]');
+    assert.equal(await days.inputValue(), "90");
+    await days.fill("0");
+    await button(page, "Save").click();
+    await page.getByRole("alert").first().waitFor();
+    assert.equal(ruleOf("no_sale_for").days, 90);
+    await days.fill("120");
+    await save(page);
+    assert.deepEqual(ruleOf("no_sale_for"), { trigger: "no_sale_for", days: 120, enabled: true, set_category: 4, ask: false });
+  }), settings));
+
   test(`Cancel brings back what is stored${how}`, () => open("en", withRules(RULES), async (page) => {
     await toggle(page, "Update category when a sale is won").uncheck();
     await page.locator('[name="category.1.name"]').fill("Prospect");

@@ -156,5 +156,5 @@ return {
   summary = "Apply the rules to the past: handle the events of a file in the order of their dates, with the companies "
     .. "kept in the store. What was interrupted goes on where it was, when the same is done again. Nothing is "
     .. "scheduled: what rules that wait (after) match is only counted.",
-  store = arguments.use, output = "named", arguments = declare, problem = problem, run = run,
+  store = arguments.use, needs_rules = true, output = "named", arguments = declare, problem = problem, run = run,
 }

@@ -98,6 +98,7 @@ configs.init = {
 
 local show = {
   name = "show", summary = "Print the rules, categories and lead statuses.", store = "read", output = "named",
+  needs_rules = true,
   run = function(_, engine) return must(engine:config()), tables.config end,
 }
 

@@ -92,5 +92,5 @@ end
 
 return {
   name = "explain", summary = "Say what an event would do to a company, check by check, and why.",
-  store = "read", output = "named", arguments = declare, problem = problem, run = run,
+  store = "read", needs_rules = true, output = "named", arguments = declare, problem = problem, run = run,
 }

@@ -84,5 +84,6 @@ end
 
 return {
   name = "replay", summary = "Handle the events of a file with the companies kept in the store.",
-  store = "write", output = "named", arguments = arguments.events, problem = arguments.events_problem, run = replay,
+  store = "write", output = "named", needs_rules = true,
+  arguments = arguments.events, problem = arguments.events_problem, run = replay,
 }

@@ -22,13 +22,6 @@ local DEFAULT_DAYS = 30
 local IS_MATCH = { automatic = true, asked = true, chosen = true, kept = true, conflict = true, failed = true,
   dropped = true }
 
---- Whether a counter is of matches of a rule.
----@param kind string
----@return boolean
-function health.is_match(kind)
-  return IS_MATCH[kind] == true
-end
-
 ---@class leadcat.HealthCounts what is 0 is absent
 ---@field matched? integer matches: the sum of automatic, asked, chosen, kept, conflict, failed, dropped
 ---@field automatic? integer changes about which nobody was asked
