@@ -4,6 +4,7 @@ if rawget(_G, "jit") or os.getenv "LEADCAT_SLOW" then
   return -- it is the same package, whichever Lua looks at it
 end
 
+local core = require "leadcat.core"
 local files = require "support.files"
 local leadcat = require "leadcat"
 local stores = require "support.stores"
@@ -148,13 +149,17 @@ describe("the nginx.conf of the examples", function()
         directory, directory))
       files.write(directory .. "/nginx.conf", conf)
       local here = must("pwd"):gsub("\n", "")
-      local core = here .. "/" .. (os.getenv "LEADCAT_BUILD" or "build") .. "/luajit/?.so;;"
+      local cpath = here .. "/" .. (os.getenv "LEADCAT_BUILD" or "build") .. "/luajit/?.so;;"
       must(("LUA_PATH='%s/lua/?.lua;%s/lua/?/init.lua;;' LUA_CPATH='%s' /usr/sbin/nginx -c %s/nginx.conf -e %s/log "
-        .. "-g 'env LUA_PATH; env LUA_CPATH; pid %s/pid; user root;'"):format(here, here, core, directory, directory,
+        .. "-g 'env LUA_PATH; env LUA_CPATH; pid %s/pid; user root;'"):format(here, here, cpath, directory, directory,
         directory))
       local fetch = "curl -sS --retry 5 --retry-connrefused -u ann:x http://127.0.0.1:" .. port .. "/leadcat/settings"
       local page = must(fetch)
-      local log = files.read(directory .. "/log")
+      local log, pause = files.read(directory .. "/log"), 0.01
+      while log == "" and pause < 20 do -- a timer of a worker that has just started writes it
+        core.sleep(pause)
+        log, pause = files.read(directory .. "/log"), pause * 2
+      end
       must(("kill -QUIT $(cat %s/pid)"):format(directory))
       assert.matches("leadcat init %-%-path DIR", page)
       assert.matches("nothing has been saved in the store yet", log)
