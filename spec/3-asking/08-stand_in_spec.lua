@@ -185,8 +185,10 @@ describe("a stand-in", function()
 
   it("is forgotten, and so is whose place was taken", function()
     start {}
-    local id = ask(engine)
+    local id, given = ask(engine), ask(engine, { company = "Bolt", actor = ANN })
+    assert(engine:assign(given, { to = { id = "bob" } }, { actor = ANN }))
     assert(engine:forget({ actor = "bob" }, { actor = ANN }))
+    assert.same({}, engine:confirmation(given).assigned.stands_in_for)
     assert.same({ to = EVE, at = START, stands_in_for = {} }, engine:confirmation(id).assigned)
     assert(engine:forget({ actor = "eve" }, { actor = ANN }))
     assert.same({ to = {}, at = START, stands_in_for = {} }, engine:confirmation(id).assigned)
