@@ -32,12 +32,19 @@ static lc_status push_mark(void *context, lc_text record, lc_error *error) {
   return status;
 }
 
-/* store:take_marks() -> {tenant, event_id, record, company}: those that wait, which do not any more */
-static int l_take_marks(lua_State *L) {
-  lua_newtable(L);
+static int take_marks(lua_State *L) {
   l_store *box = l_check_open(L);
+  lua_newtable(L);
   lc_status status = lc_scratch_marks(box->store, push_mark, L, &box->error);
   return status == LC_OK ? 1 : l_fail(L, status, &box->error);
+}
+
+/* store:take_marks() -> {tenant, event_id, record, company}: those that wait, which do not any more */
+static int l_take_marks(lua_State *L) {
+  lua_settop(L, 1);
+  lua_pushcfunction(L, take_marks);
+  lua_pushvalue(L, 1);
+  return l_call_alone(L, 1) == 0 ? lua_gettop(L) - 1 : lua_error(L);
 }
 
 /* store:marks_age() -> seconds that the oldest has been waiting; nil when none is */
@@ -52,10 +59,12 @@ static int l_marks_age(lua_State *L) {
 
 /* store:waiting_mark(tenant, event_id) -> the packed mark; nil when none waits */
 static int l_waiting_mark(lua_State *L) {
+  char copy[LC_MARK_SIZE_MAX]; /* a finalizer that runs while it is pushed may free the mark */
   lc_text mark, tenant = l_check_tenant(L, 2), event_id = l_check_text(L, 3, LC_EVENT_ID_MAX);
   if (!lc_scratch_find_mark(l_check_open(L)->store, tenant, event_id, &mark))
     return 0;
-  return l_push_text(L, mark);
+  memcpy(copy, mark.data, mark.size);
+  return l_push_text(L, (lc_text){ copy, mark.size });
 }
 
 static void to_mark(lua_State *L, int table, void *item) {

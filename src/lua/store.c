@@ -24,6 +24,15 @@ l_store *l_check_open(lua_State *L) {
   return l_open_box(L, l_check_store(L, 1));
 }
 
+int l_call_alone(lua_State *L, int count) {
+  bool collects = lua_gc(L, LUA_GCISRUNNING, 0) != 0;
+  lua_gc(L, LUA_GCSTOP, 0);
+  int failed = lua_pcall(L, count, LUA_MULTRET, 0);
+  if (collects)
+    lua_gc(L, LUA_GCRESTART, 0);
+  return failed;
+}
+
 int l_store_open(lua_State *L) {
   lc_error error;
   luaL_checktype(L, 1, LUA_TTABLE);

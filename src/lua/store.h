@@ -81,6 +81,10 @@ l_store *l_open_box(lua_State *L, l_store *box);
  * after all arguments are read: both may run a finalizer that closes the store. */
 l_store *l_check_open(lua_State *L);
 
+/* As lua_pcall of the function below its `count` arguments at the top, for all its results. No finalizer runs meanwhile, which might
+ * use the store or close it. */
+int l_call_alone(lua_State *L, int count);
+
 /* The own triggers of the box's store: what is known of them when it is closed, or they are damaged. */
 const lc_triggers *l_own_triggers(l_store *box);
 

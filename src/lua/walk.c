@@ -391,17 +391,13 @@ static int l_walk(lua_State *L) {
   lc_status status = lc_scratch_begin(l_check_open(L)->store, tenant, last, &error);
   if (status != LC_OK)
     return l_fail(L, status, &error);
-  bool collects = lua_gc(L, LUA_GCISRUNNING, 0) != 0;
-  lua_gc(L, LUA_GCSTOP, 0); /* no finalizer closes the store meanwhile */
   lua_pushcfunction(L, walk);
   for (int i = 1; i <= count; i++)
     lua_pushvalue(L, i);
-  int failed = lua_pcall(L, count, LUA_MULTRET, 0);
+  int failed = l_call_alone(L, count);
   if (l_boolean_field(L, WORLD, "is_recalled"))
     lc_scratch_drop_marks(l_check_store(L, 1)->store);
   lc_scratch_end(l_check_store(L, 1)->store);
-  if (collects)
-    lua_gc(L, LUA_GCRESTART, 0);
   return failed ? lua_error(L) : lua_gettop(L) - count;
 }
 
