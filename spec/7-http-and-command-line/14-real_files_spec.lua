@@ -394,6 +394,14 @@ describe("leadcat import inspect", function()
       "%-%-company Company %-%-created Created %-%-won%-at 'Won time' %-%-lost%-at 'Lost time' %-%-stage Stage "
         .. "%-%-won LABEL %-%-lost LABEL\n$",
     },
+    ["where a CRM's titles stand over other stages"] = {
+      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Won,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,2026-02-01\n",
+      "%-%-company Company %-%-created Registered %-%-closed Closed %-%-stage Stage %-%-won Won %-%-lost Lost\n$",
+    },
+    ["where a CRM's titles stand over its own stages"] = {
+      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Sold,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,2026-02-01\n",
+      "%-%-preset superoffice\n$",
+    },
     ["with two that could be it"] = {
       "Company,Customer,Stage,Created,Closed\nA,B,Won,2026-01-05,2026-02-01\n",
       "%-%-company COLUMN %-%-created Created %-%-closed Closed %-%-stage Stage %-%-won LABEL %-%-lost LABEL\n$",

@@ -205,6 +205,11 @@ local function inspect(args)
   local kind = kind_of_file(args, header)
   args = with_guesses(args, kind, header)
   local iterator, problem = read_rows(file, args, kind)
+  if iterator and kind.preset and not kind.history and guesses.contradict(kind.preset, iterator.stages) then
+    kind.preset = nil -- its titles were alike
+    args = with_guesses(args, kind, header)
+    iterator, problem = read_rows(file, args, kind)
+  end
   if iterator and not (kind.history or kind.preset or args.preset) and #args.won + #args.lost == 0 then
     args = merged(args, guesses.labels(iterator.stages))
     args.has_guessed_labels = #args.won + #args.lost > 0

@@ -82,4 +82,23 @@ function guesses.labels(counts)
   return found
 end
 
+--- Whether the stages of a file tell that it is none of that preset's: of those that are won, or lost, no name is the preset's.
+---@param preset string
+---@param counts table<string, integer> rows by stage
+---@return boolean
+function guesses.contradict(preset, counts)
+  for outcome, labels in pairs(guesses.labels(counts)) do
+    local are_others = #labels > 0
+    for _, known in ipairs(presets.all[preset][outcome]) do
+      for _, label in ipairs(labels) do
+        are_others = are_others and cells_of.label(label) ~= cells_of.label(known)
+      end
+    end
+    if are_others then
+      return true
+    end
+  end
+  return false
+end
+
 return guesses
