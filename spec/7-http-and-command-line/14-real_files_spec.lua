@@ -395,11 +395,11 @@ describe("leadcat import inspect", function()
         .. "%-%-won LABEL %-%-lost LABEL\n$",
     },
     ["where a CRM's titles stand over other stages"] = {
-      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Won,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,2026-02-01\n",
+      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Won,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,\n",
       "%-%-company Company %-%-created Registered %-%-closed Closed %-%-stage Stage %-%-won Won %-%-lost Lost\n$",
     },
     ["where a CRM's titles stand over its own stages"] = {
-      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Sold,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,2026-02-01\n",
+      "Sale,Company,Owner,Stage,Registered,Closed\n1,A,C,Sold,2026-01-05,2026-02-01\n2,B,C,Lost,2026-01-05,\n",
       "%-%-preset superoffice\n$",
     },
     ["with two that could be it"] = {
