@@ -277,7 +277,7 @@ end
 
 --- Whether the actor may. Without an actor it is the program itself, which may do everything.
 ---@param actor? leadcat.Actor
----@param permission "configure"|"approve"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget"
+---@param permission "configure"|"approve"|"undo"|"view"|"report"|"confirm"|"assign"|"release"|"forget" what the actor wants to do
 ---@param subject? table what it is about: an event, an entry, a confirmation, a revision; of the counters {metrics = true}; of `assign` a confirmation, or {company, to?}; of everybody's questions, before there is one, {everyone = true}; of `release` {rule} or an entry; of `approve` a draft; of `forget` {company?, contact?, actor?}
 ---@return boolean? allowed, string? message, string? code message: the host's words for a refusal; code `unavailable`: the host could not say
 function Engine:can(actor, permission, subject)
@@ -300,7 +300,7 @@ end
 -- Deciding ------------------------------------------------------------------------------------------------------------
 
 --- Decides, without I/O. The answer is that of the newest saved config, whichever process saved it.
----@param trigger string
+---@param trigger string a built-in one, or one of your own
 ---@param category? integer the company's category now
 ---@param lead_status? integer for `lead_status_set`
 ---@param event? leadcat.Event only looked at where the trigger's rules have conditions: its sale, contact, actor and facts

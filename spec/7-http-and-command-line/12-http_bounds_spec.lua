@@ -230,7 +230,7 @@ describe("an answer over HTTP", function()
     site.engine:close()
   end)
 
-  it("grows with the number of rules and no faster, as the settings do", function()
+  it("has a page of rows, however many rules there are: the settings", function()
     local function settings(count)
       local site = new_site()
       local cfg = site.engine:config()
@@ -242,9 +242,7 @@ describe("an answer over HTTP", function()
       end
       assert(site.engine:save(cfg))
       local body = web.is_page(ask(site, "GET", "/leadcat/settings", { as = "ann" })).body
-      for _, i in ipairs { 1, count } do -- each row has its own status, chosen
-        contains(body, ('<option dir="auto" selected value="%d">Status %d</option>'):format(1000 + i, i))
-      end
+      contains(body, '<option dir="auto" selected value="1001">Status 1</option>') -- each row has its own status, chosen
       local saved = ask(site, "POST", "/leadcat/settings", { as = "ann", form = { ["do"] = "save", revision = "2" } })
       assert.equal(303, saved.status)
       assert.equal(#cfg.rules, #site.engine:config().rules)
@@ -252,7 +250,7 @@ describe("an answer over HTTP", function()
       return #body
     end
     local few, many = settings(200), settings(800)
-    assert.is_true(many < 5 * few, ("%d bytes, and %d of four times as many rules"):format(few, many))
+    assert.is_true(many < 1.1 * few, ("%d bytes, and %d of four times as many rules"):format(few, many))
   end)
 
   it("has at most 256 KB, and a link to the rest: why, where there are a thousand rules", function()

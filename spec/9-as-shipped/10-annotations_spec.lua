@@ -106,6 +106,14 @@ local RULES = {
     local wanted, annotated = table.concat(expected, ", "), table.concat(got, ", ")
     return wanted ~= annotated and ("its parameters are (%s), not (%s)"):format(wanted, annotated)
   end,
+  -- A class has its own words.
+  function(known)
+    for _, item in ipairs(known.block.params) do
+      if item.text == "" and item.name ~= "self" and not item.type:find "leadcat%." then
+        return ("nothing says what %s is"):format(item.name)
+      end
+    end
+  end,
   function(known)
     local returns = known.block.returns
     return known.gives ~= (returns[1] ~= nil) and (returns[1] and "it returns nothing" or "@return is missing")

@@ -46,7 +46,7 @@ end
 
 --- Gives an open question to another user: it is in that user's inbox from then on, and whose it was may answer it only
 -- where `can` says so of others, too. Where `stand_in` of `leadcat.open` names somebody for that user, it is that one's instead. Giving it to whom it belongs does nothing.
----@param id string
+---@param id string of the question, 32 hex digits
 ---@param what leadcat.AssignWhat
 ---@param options? leadcat.ByActor who gives it: an administrator or whose it is, unless the host's `can(actor, "assign", record)` decides otherwise
 ---@return leadcat.Confirmation? record

@@ -33,7 +33,7 @@ function cursor.stored(moved)
 end
 
 --- How far a source has been read: the text that `handle_many` was given last, when it took all events.
----@param name string
+---@param name string as the option `cursor` of `handle_many` names it
 ---@return string? text, string? message, string? code `not_found`: it was never given one
 function cursor:cursor(name)
   self:_check_open()

@@ -23,7 +23,7 @@ local TRIES = 16 -- of an answer that others overtake; of closing questions that
 -- Views ---------------------------------------------------------------------------------------------------------------
 
 --- What the host calls a company.
----@param company string|integer
+---@param company string|integer its id
 ---@return string? name nil when the host does not say
 function question:company_name(company)
   self:_check_open()
@@ -56,8 +56,8 @@ end
 --- A view as `html` (a `<dialog>` with a form), `text` (for a terminal, or an e-mail) or `json`, by the renderers that
 -- `leadcat.open` was given. `...` goes to the renderer.
 ---@param view leadcat.View
----@param format "html"|"text"|"json"
----@param ... any
+---@param format "html"|"text"|"json" of what it gives
+---@param ... any what the renderer of that format takes besides
 ---@return string
 function question:render(view, format, ...)
   self:_check_open()
@@ -132,7 +132,7 @@ local function to_record(self, stored, swept)
 end
 
 --- A confirmation by its id. If its time is over, it is closed first.
----@param id string
+---@param id string of the question, 32 hex digits
 ---@return leadcat.Confirmation? record, string? message, string? code `not_found`
 function question:confirmation(id)
   self:_check_open()
@@ -308,7 +308,7 @@ end
 ---@field decline? true the company stays as it is
 
 --- Answers a question, once: applies the proposal or another category, or keeps the company as it is.
----@param id string
+---@param id string of the question, 32 hex digits
 ---@param answer leadcat.Answer
 ---@param options? leadcat.ByActor
 ---@return leadcat.Outcome? outcome `updated`, `declined`, `failed` (it is tried again) or `conflict` (then `category` is the company's now)

@@ -91,7 +91,7 @@ function embedded.new(options)
 end
 
 --- Adds a company.
----@param company string|integer
+---@param company string|integer its id, which is also its name
 ---@param category integer 1 to 2^31-1
 ---@return true? created, string? message, string? code `conflict` when it exists; any code of a store that cannot write
 function Host:create(company, category)
@@ -103,7 +103,7 @@ function Host:create(company, category)
 end
 
 --- Adds many companies at once; those that exist stay as they are.
----@param companies (string|integer)[]
+---@param companies (string|integer)[] their ids
 ---@param category integer 1 to 2^31-1
 ---@return integer? created, string? message, string? code created: how many were new; code `unavailable`, `full`, `io`, `readonly`
 function Host:create_many(companies, category)
@@ -115,7 +115,7 @@ function Host:create_many(companies, category)
 end
 
 --- A company's category.
----@param company string|integer
+---@param company string|integer its id
 ---@return integer? category, string? message, string? code category: nil when there is no such company; code `unavailable`, `io`, `corrupt`: the store cannot be read
 function Host:get(company)
   local category, message, code = self.store:company(self.tenant, item(company, 2).company)

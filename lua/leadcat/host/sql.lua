@@ -394,7 +394,7 @@ local function prepare(self)
 end
 
 --- The DDL of the table of idempotency keys.
----@param dialect "postgresql"|"mariadb"|"sqlite"
+---@param dialect "postgresql"|"mariadb"|"sqlite" of the database
 ---@param name? string default leadcat_applied
 ---@return string
 function sql.schema(dialect, name)

@@ -122,7 +122,7 @@ function deliveries:deliveries(query)
 end
 
 --- One delivery, whole.
----@param id integer
+---@param id integer of the delivery
 ---@return leadcat.Delivery? delivery, string? message, string? code `not_found`
 function deliveries:delivery(id)
   self:_check_open()
@@ -152,7 +152,7 @@ local function set(self, id, item, wanted)
 end
 
 --- Has a failed delivery tried again, as if it had just come.
----@param id integer
+---@param id integer of the delivery
 ---@return leadcat.Delivery? delivery, string? message, string? code `not_found`; `invalid`: it has not failed
 function deliveries:retry_delivery(id)
   self:_check_open()
@@ -161,7 +161,7 @@ function deliveries:retry_delivery(id)
 end
 
 --- Gives a delivery up that waits or has failed. Its body is removed; its id stays, so that it is not taken again.
----@param id integer
+---@param id integer of the delivery
 ---@return leadcat.Delivery? delivery, string? message, string? code `not_found`; `invalid`: it is done, or dropped already
 function deliveries:drop_delivery(id)
   self:_check_open()

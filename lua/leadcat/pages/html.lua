@@ -190,7 +190,7 @@ local function build(name, content)
 end
 
 --- Markup that is not escaped: the caller must know that it is safe.
----@param markup string
+---@param markup string HTML, which is not escaped
 ---@return leadcat.html.Node
 function h.raw(markup)
   if type(markup) ~= "string" then

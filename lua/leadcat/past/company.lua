@@ -108,8 +108,8 @@ end
 
 --- Tells that the company `from` is called `to` now: the id has changed, not the company. Its entries, questions and changes
 -- are those of `to`. Of two open questions, or two scheduled changes, the newer stays.
----@param from string|integer
----@param to string|integer
+---@param from string|integer its id until now
+---@param to string|integer its id from now on
 ---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code `not_found`, `conflict` (embedded host: there is a company `to`), `forbidden`, `invalid`: it is itself; `unavailable`: a change of the company does not end
 function company:company_renamed(from, to, options)
@@ -120,8 +120,8 @@ end
 --- Tells that the company `from` has become part of `into`, which keeps its category. The entries of `from` are found with those of
 -- `into`, and do not count as changes of it. An unfinished change of `from` is cancelled; its open question stays if `into` has the
 -- category in which it was asked.
----@param from string|integer
----@param into string|integer
+---@param from string|integer the id of the company that is no more
+---@param into string|integer the id of the one that stays
 ---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code as of `company_renamed`
 function company:company_merged(from, into, options)
@@ -130,7 +130,7 @@ function company:company_merged(from, into, options)
 end
 
 --- Tells that there is no such company any more. Its open question is closed; what is scheduled or unfinished is cancelled.
----@param id string|integer
+---@param id string|integer of the company, as events have it
 ---@param options? leadcat.ByActor
 ---@return leadcat.Moved? moved, string? message, string? code `not_found` (embedded host), `forbidden`, `unavailable`
 function company:company_deleted(id, options)

@@ -272,7 +272,7 @@ local function foresee(self, draft)
 end
 
 --- One draft, with its config, and what approving it would come to now.
----@param id integer
+---@param id integer of the draft
 ---@return leadcat.Draft? draft
 ---@return leadcat.DraftOutlook|string|nil foreseen, string? code (or the message) `not_found`, `unavailable`, `io`, `corrupt`
 function drafts:draft(id)
@@ -365,7 +365,7 @@ drafts.APPROVE = {
 
 --- Makes a draft active: now, or at a time, when `maintain` does it. `can` is asked for `approve`; with `four_eyes` nobody may
 -- approve his own.
----@param id integer
+---@param id integer of the draft
 ---@param options? leadcat.ApproveOptions
 ---@return leadcat.Draft? draft with its `revision`, or when it is `due`
 ---@return string? message, string? code `not_found`, `forbidden`, `conflict`: others have changed the same since, or the draft itself; `invalid`: with what others have saved since it has errors
@@ -397,7 +397,7 @@ end
 ---@field actor? leadcat.Actor `can` is asked whether he may `configure`
 
 --- Removes a draft, also one that waits for its time.
----@param id integer
+---@param id integer of the draft
 ---@param options? leadcat.DiscardOptions
 ---@return true? done, string? message, string? code `not_found`, `forbidden`; `conflict`: somebody has just changed it
 function drafts:discard(id, options)

@@ -230,7 +230,7 @@ end
 
 --- What the rules would do with a company now, and what they last did; or what they would have done at a moment of the past, by the rules
 -- of then and what was kept.
----@param company string|integer
+---@param company string|integer its id
 ---@param options? leadcat.WhyOptions
 ---@return leadcat.Why? why, string? message, string? code `unavailable`, `io`, `corrupt`: the host does not answer, or the store cannot be read; `not_found`: the company has no such entry; `invalid`: the entry tells of no event
 function outlook:why(company, options)

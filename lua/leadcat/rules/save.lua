@@ -250,7 +250,7 @@ function settings:revisions()
 end
 
 --- Saves an old revision as a new one.
----@param revision integer
+---@param revision integer the number of the version that is to hold again
 ---@param options? leadcat.SaveOptions
 ---@return integer? revision, string? message, string? code as `save`, and `not_found`
 function settings:revert(revision, options)

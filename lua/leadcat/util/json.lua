@@ -22,7 +22,7 @@ local Array = core.list_mark -- the metatable that marks a list
 
 --- Marks a table as a list, so that it is written as `[]` even when it is empty.
 ---@generic T: table
----@param t T
+---@param t T with the items 1 to n, or empty
 ---@return T t the same table
 function json.array(t)
   return setmetatable(t, Array)
