@@ -284,7 +284,7 @@ describe("leadcat in nginx", function()
     end
     assert.same({}, strangers())
     local slots, workers = #readers(), #running:workers()
-    assert.is_true(slots <= 2 * workers + 2, ("%d reader slots of %d workers with two files each"):format(slots, workers))
+    assert.is_true(slots <= 2 * workers + 2, ("%d reader slots of %d workers"):format(slots, workers))
     local acknowledged, failed = finish()
     assert.same({}, failed)
     assert.is_true(#acknowledged > 10 * CLIENTS, #acknowledged .. " events")
