@@ -143,6 +143,15 @@ local function due_of_log(self, log, age, count, now, after, is_first)
   return tenants, #rows == 64 and ">" .. rows[64][1] or ""
 end
 
+-- The first column.
+local function tenants_of(rows)
+  local tenants = {}
+  for i, row in ipairs(rows) do
+    tenants[i] = row[1]
+  end
+  return tenants
+end
+
 function upkeep:due(work, age, count, now, place)
   local is_first, after = place == "", place:sub(2)
   if work ~= "changes" and work ~= "timed" then
@@ -153,11 +162,7 @@ function upkeep:due(work, age, count, now, place)
   if not rows then
     return nil, message, code
   end
-  local tenants = {}
-  for i, row in ipairs(rows) do
-    tenants[i] = row[1]
-  end
-  return tenants, #rows == 256 and ">" .. rows[256][1] or ""
+  return tenants_of(rows), #rows == 256 and ">" .. rows[256][1] or ""
 end
 
 -- Other databases of a spread store ----------------------------------------------------------------------------------
@@ -169,11 +174,7 @@ function upkeep:spread()
   if not rows then
     return nil, message, code
   end
-  local tenants = {}
-  for i, row in ipairs(rows) do
-    tenants[i] = row[1]
-  end
-  return tenants
+  return tenants_of(rows)
 end
 
 --- Tells it of more of them.
