@@ -45,20 +45,26 @@ local function changes_of(files, company)
   return changes
 end
 
+-- A directory, its files, and a function that opens their store at a time; `ttl`: of questions.
+local function new_store(ttl)
+  local directory = stores.path()
+  assert(lfs.mkdir(directory))
+  local files = plan.files(directory)
+  local crm = host_of.new(files, plan.START, "first")
+  return directory, files, function(now)
+    return stores.open {
+      path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true),
+      clock = function() return now end, confirmation_ttl = ttl,
+    }
+  end
+end
+
 describe("what is scheduled", function()
   after_each(stores.check)
 
   it("is carried out once, whoever is killed meanwhile", function()
-    local directory, companies = stores.path(), times(300)
-    assert(lfs.mkdir(directory))
-    local files = plan.files(directory)
-    local crm = host_of.new(files, plan.START, "first")
-    local function open(now)
-      return stores.open {
-        path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true),
-        clock = function() return now end,
-      }
-    end
+    local companies = times(300)
+    local directory, files, open = new_store()
     local engine, events = open(START), {}
     local cfg = stores.config { sale_lost = LOST }
     cfg.rules[1].after = { hours = 1 }
@@ -98,16 +104,8 @@ describe("what a question comes to that nobody answers", function()
   after_each(stores.check)
 
   it("is done once, whoever is killed meanwhile", function()
-    local directory, companies = stores.path(), times(200)
-    assert(lfs.mkdir(directory))
-    local files = plan.files(directory)
-    local crm = host_of.new(files, plan.START, "first")
-    local function open(now)
-      return stores.open {
-        path = files.store, tenant = "applied", map_size = plan.MAP, host = crm:for_leadcat(true),
-        clock = function() return now end, confirmation_ttl = HOUR,
-      }
-    end
+    local companies = times(200)
+    local directory, files, open = new_store(HOUR)
     local engine, events = open(START), {}
     assert(engine:save(stores.config { sale_lost = { LOST, ask = true, on_expiry = "accept" } }))
     for i = 1, companies do
